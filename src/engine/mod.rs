@@ -1,0 +1,1 @@
+//! Threads, the latest slot and statistics: the only room that knows a thread.

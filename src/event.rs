@@ -1,0 +1,161 @@
+//! Everything that can happen in a run, as one enum, and the hands that travel in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nalgebra::Vector3;
+
+use crate::frame::{Frame, PictureSize, Timestamp};
+use crate::geometry::{CameraModel, CameraPoint, Pixel};
+
+/// Key points of a hand in the order `openpose21` = `mediapipe21`: wrist, then thumb, index, middle,
+/// ring, little finger from base to tip.
+pub const KEYPOINTS: usize = 21;
+
+/// Left or right hand of the person (not of the picture).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The person's left hand.
+    Left,
+    /// The person's right hand.
+    Right,
+}
+
+impl Side {
+    /// `"left"` or `"right"`, as written to files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Left => "left",
+            Side::Right => "right",
+        }
+    }
+
+    /// The other hand.
+    pub fn other(self) -> Side {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
+}
+
+/// Number of one hand's track, never used twice in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u32);
+
+/// How final a pose is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoseState {
+    /// From the front end, published at once.
+    Provisional,
+}
+
+impl PoseState {
+    /// The state's name, as written to files.
+    pub fn name(self) -> &'static str {
+        match self {
+            PoseState::Provisional => "provisional",
+        }
+    }
+}
+
+/// Parameters of a MANO-shaped hand in camera space.
+///
+/// Left hands carry MANO-left parameters: the mirror image of the right hand's (axis-angle with y
+/// and z negated), so that `hand_pose` and `betas` mean the same bend and shape on both sides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandPose {
+    /// Axis-angle rotation of the wrist, radians, `camera_from_hand`.
+    pub global_orient: Vector3<f32>,
+    /// Axis-angle of the 15 finger joints in MANO order (index, middle, pinky, ring, thumb), radians.
+    pub hand_pose: [Vector3<f32>; 15],
+    /// Shape coefficients of the hand model.
+    pub betas: [f32; 10],
+    /// Added to the posed model, metres; the model rotates about its own wrist joint.
+    pub translation: Vector3<f32>,
+}
+
+/// One hand of one frame.
+#[derive(Clone, Debug)]
+pub struct TrackedHand {
+    /// Which track it continues.
+    pub track: TrackId,
+    /// Left or right of the person.
+    pub side: Side,
+    /// Probability that a hand is there, 0..1.
+    pub score: f32,
+    /// How final the pose is.
+    pub state: PoseState,
+    /// Box around the key points in the picture: x0 y0 x1 y1, pixels.
+    pub box_px: [f32; 4],
+    /// Key points seen in the picture, `openpose21`.
+    pub keypoints_px: [Pixel; KEYPOINTS],
+    /// Joints of the posed hand in metres, `openpose21`.
+    pub joints_camera: [CameraPoint; KEYPOINTS],
+    /// The posed hand.
+    pub pose: HandPose,
+}
+
+/// Time one stage of the pipeline took for one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct StageTime {
+    /// Name of the stage, e.g. `detect`.
+    pub stage: &'static str,
+    /// Wall time it took.
+    pub took: Duration,
+}
+
+/// What is known of a run before its first frame.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// Name of the source, as the user gave it.
+    pub source: String,
+    /// Picture size.
+    pub size: PictureSize,
+    /// Nominal frame rate, frames per second.
+    pub fps: f64,
+    /// Frames to come, where the source knows.
+    pub frame_count: Option<u64>,
+    /// Intrinsics in use.
+    pub camera: CameraModel,
+    /// Name of the hand model in use.
+    pub hand_model: String,
+}
+
+/// The hands of one frame, with how long they took.
+#[derive(Clone, Debug)]
+pub struct FrameHands {
+    /// Number of the frame in its source.
+    pub sequence: u64,
+    /// Capture time of the frame.
+    pub timestamp: Timestamp,
+    /// Hands found, one entry a track.
+    pub hands: Vec<TrackedHand>,
+    /// Wall time per stage, in the order they ran.
+    pub stages: Vec<StageTime>,
+    /// Wall time from the frame's arrival at the front end to its publication.
+    pub total: Duration,
+}
+
+/// Everything a run tells its listeners, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The source is open; frames follow.
+    Started(Arc<RunInfo>),
+    /// A frame went through the front end.
+    Frame {
+        /// The picture.
+        frame: Arc<Frame>,
+        /// Its hands.
+        hands: Arc<FrameHands>,
+    },
+    /// Frames a live source delivered while the front end was busy.
+    Dropped {
+        /// How many, since the last event of this kind.
+        count: u64,
+    },
+    /// Something went wrong that the run survived, in one sentence.
+    Warning(String),
+    /// The source ended or the run was stopped; nothing follows.
+    Finished,
+}

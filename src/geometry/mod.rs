@@ -1,0 +1,10 @@
+//! Spaces, projection, rotations and alignment: the mathematics every other room stands on.
+//!
+//! Metres and radians. Camera space: x right, y down, z forward. Transforms are named
+//! `target_from_source`; rotation matrices act on column vectors.
+
+mod camera;
+mod space;
+
+pub use camera::CameraModel;
+pub use space::{CameraPoint, Pixel};

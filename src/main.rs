@@ -1,0 +1,5 @@
+//! The `handstream` program: see `cli` for its commands.
+
+mod cli;
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every error measure of the papers, with its exact definition.

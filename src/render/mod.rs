@@ -1,0 +1,1 @@
+//! wgpu, off-screen: hand meshes and scenes to pictures.

@@ -1,0 +1,47 @@
+//! Where frames come from, behind one trait.
+
+use crate::frame::{Frame, PictureSize};
+use crate::geometry::CameraModel;
+
+/// What a source knows about itself before its first frame.
+#[derive(Clone, Debug)]
+pub struct SourceInfo {
+    /// Name for people and files.
+    pub name: String,
+    /// Size of every frame.
+    pub size: PictureSize,
+    /// Nominal frame rate, frames per second.
+    pub fps: f64,
+    /// Number of frames, where known beforehand.
+    pub frame_count: Option<u64>,
+    /// True for sources that go on whether we read them or not: the engine then keeps the newest
+    /// frame and counts the rest as dropped.
+    pub live: bool,
+    /// Intrinsics, where the source itself knows them.
+    pub camera: Option<CameraModel>,
+}
+
+/// A stream of frames in capture order. Reading may block; the engine reads live sources on a thread
+/// of its own.
+pub trait Source: Send {
+    /// What is known beforehand.
+    fn info(&self) -> &SourceInfo;
+
+    /// The next frame, or `None` after the last. A source that failed in a way it can survive
+    /// (one damaged picture) returns the error and may be read on.
+    ///
+    /// # Errors
+    /// [`SourceError`] with one sentence saying what is wrong and what to do.
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
+}
+
+/// Why a source could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is nothing at the path.
+    #[error("there is no file or folder {path}: check the path")]
+    NotFound {
+        /// As the user gave it.
+        path: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! Each network against LiteRT on the same input.

@@ -1,0 +1,1 @@
+//! The whole detect-and-follow loop against the official Python package.

@@ -8,6 +8,7 @@
 pub mod detect;
 pub mod engine;
 pub mod event;
+pub mod files;
 pub mod fit;
 pub mod frame;
 pub mod geometry;

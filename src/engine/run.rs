@@ -1,0 +1,285 @@
+//! One run: source → front end → listener, each on its own thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam::channel::{Sender, bounded};
+
+use super::capture::{Capture, Captured, Delivery};
+use crate::event::{Event, FrameHands, RunInfo, StageTime, TrackedHand};
+use crate::frame::Frame;
+use crate::source::Source;
+
+/// Events under way to the listener. Offline the front end waits for it, live it never does.
+const EVENTS_UNDER_WAY: usize = 16;
+
+/// What turns a frame into hands.
+pub trait FrontEnd: Send {
+    /// The hands of `frame` and the time each stage took. Frames come in capture order.
+    fn process(&mut self, frame: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>);
+}
+
+/// Runs `source` through `front_end` and tells `listener` everything, on the calling thread.
+///
+/// With [`Delivery::Every`] all frames arrive and the result is the same every time; with
+/// [`Delivery::Newest`] the front end always takes the newest frame and neither waits for the source
+/// nor for the listener. `stop` ends the run early, in good order.
+///
+/// # Errors
+/// What the listener returned; the run then stops at once.
+pub fn run<E>(
+    source: Box<dyn Source>,
+    run_info: RunInfo,
+    front_end: &mut dyn FrontEnd,
+    delivery: Delivery,
+    stop: Arc<AtomicBool>,
+    mut listener: impl FnMut(&Event) -> Result<(), E>,
+) -> Result<(), E> {
+    listener(&Event::Started(Arc::new(run_info)))?;
+    let (events, inbox) = bounded(EVENTS_UNDER_WAY);
+    let outcome = thread::scope(|scope| {
+        let worker = scope.spawn({
+            let stop = stop.clone();
+            move || follow(source, front_end, delivery, stop, &events)
+        });
+        let told = inbox.iter().try_for_each(|event| listener(&event));
+        // With the inbox gone, a front end that still works finds nobody to tell and ends.
+        drop(inbox);
+        stop.store(true, Ordering::Relaxed);
+        told.map(|()| worker.join().is_ok())
+    })?;
+    if !outcome {
+        listener(&Event::Warning(
+            "the front end stopped on an internal error; the frames before it are kept".into(),
+        ))?;
+    }
+    listener(&Event::Finished)
+}
+
+/// The front-end thread: takes frames from the capture thread until there are none.
+fn follow(
+    source: Box<dyn Source>,
+    front_end: &mut dyn FrontEnd,
+    delivery: Delivery,
+    stop: Arc<AtomicBool>,
+    events: &Sender<Event>,
+) {
+    let mut capture = Capture::start(source, delivery, stop.clone());
+    let teller = Teller { events, live: delivery != Delivery::Every, unseen: AtomicU64::new(0) };
+    while let Some(next) = capture.next_frame() {
+        let told = match next {
+            Ok(captured) => {
+                let event = process(front_end, captured, delivery);
+                let dropped = capture.take_dropped();
+                (dropped == 0 || teller.tell(Event::Dropped { count: dropped })) && teller.tell(event)
+            }
+            Err(error) => teller.tell(Event::Warning(error.to_string())),
+        };
+        if !told || stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    let unseen = teller.unseen.load(Ordering::Relaxed);
+    if !capture.finish() {
+        // The listener may be gone already; then nobody needs to know.
+        let _ = events.send(Event::Warning("the source stopped on an internal error".into()));
+    }
+    if unseen > 0 {
+        let sentence = format!(
+            "{unseen} results came faster than they could be written and are missing in the output; leave \
+             out --overlay or use a smaller picture"
+        );
+        let _ = events.send(Event::Warning(sentence));
+    }
+}
+
+fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery) -> Event {
+    let taken = Instant::now();
+    let (hands, stages) = front_end.process(&captured.frame);
+    let since = match delivery {
+        Delivery::Every => taken,
+        Delivery::Newest { .. } => captured.arrived,
+    };
+    let hands = FrameHands {
+        sequence: captured.frame.sequence,
+        timestamp: captured.frame.timestamp,
+        hands,
+        stages,
+        total: since.elapsed(),
+    };
+    Event::Frame { frame: Arc::new(captured.frame), hands: Arc::new(hands) }
+}
+
+/// Hands events to the listener: offline it waits, live it drops what the listener has no time for.
+struct Teller<'a> {
+    events: &'a Sender<Event>,
+    live: bool,
+    unseen: AtomicU64,
+}
+
+impl Teller<'_> {
+    /// False when the listener is gone.
+    fn tell(&self, event: Event) -> bool {
+        if !self.live {
+            return self.events.send(event).is_ok();
+        }
+        match self.events.try_send(event) {
+            Ok(()) => true,
+            Err(crossbeam::channel::TrySendError::Full(_)) => {
+                self.unseen.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Err(crossbeam::channel::TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::frame::{PictureSize, Timestamp};
+    use crate::geometry::CameraModel;
+    use crate::source::{SourceError, SourceInfo};
+
+    const SIZE: PictureSize = PictureSize { width: 2, height: 2 };
+
+    /// Black frames at 1000 a second; each number in `damaged` fails once.
+    struct Film {
+        info: SourceInfo,
+        next: u64,
+        length: u64,
+        damaged: Vec<u64>,
+    }
+
+    impl Film {
+        fn boxed(length: u64, damaged: Vec<u64>) -> Box<dyn Source> {
+            let info = SourceInfo {
+                name: "film".into(),
+                size: SIZE,
+                fps: 1000.0,
+                frame_count: Some(length),
+                live: false,
+                camera: None,
+            };
+            Box::new(Self { info, next: 0, length, damaged })
+        }
+    }
+
+    impl Source for Film {
+        fn info(&self) -> &SourceInfo {
+            &self.info
+        }
+
+        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+            let sequence = self.next;
+            if sequence == self.length {
+                return Ok(None);
+            }
+            self.next += 1;
+            if self.damaged.contains(&sequence) {
+                return Err(SourceError::NotFound { path: format!("{sequence}.png") });
+            }
+            let timestamp = Timestamp(sequence as i64 * 1_000_000);
+            Ok(Some(Frame { pixels: vec![0; SIZE.rgb_bytes()], size: SIZE, timestamp, sequence }))
+        }
+    }
+
+    struct Slow(Duration);
+
+    impl FrontEnd for Slow {
+        fn process(&mut self, _: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>) {
+            thread::sleep(self.0);
+            (Vec::new(), Vec::new())
+        }
+    }
+
+    struct Panicking;
+
+    impl FrontEnd for Panicking {
+        fn process(&mut self, frame: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>) {
+            assert!(frame.sequence < 3, "as a bug would");
+            (Vec::new(), Vec::new())
+        }
+    }
+
+    fn info() -> RunInfo {
+        RunInfo {
+            source: "film".into(),
+            size: SIZE,
+            fps: 1000.0,
+            frame_count: None,
+            camera: CameraModel::guess(SIZE),
+            hand_model: "open".into(),
+        }
+    }
+
+    /// Runs and returns the frame numbers seen, the drops counted, and the warnings.
+    fn play(
+        source: Box<dyn Source>,
+        front_end: &mut dyn FrontEnd,
+        delivery: Delivery,
+    ) -> (Vec<u64>, u64, Vec<String>) {
+        let (mut frames, mut dropped, mut warnings) = (Vec::new(), 0, Vec::new());
+        let stop = Arc::new(AtomicBool::new(false));
+        let outcome: Result<(), Infallible> = run(source, info(), front_end, delivery, stop, |event| {
+            match event {
+                Event::Frame { hands, .. } => frames.push(hands.sequence),
+                Event::Dropped { count } => dropped += count,
+                Event::Warning(sentence) => warnings.push(sentence.clone()),
+                Event::Started(_) | Event::Finished => {}
+            }
+            Ok(())
+        });
+        outcome.unwrap();
+        (frames, dropped, warnings)
+    }
+
+    #[test]
+    fn offline_every_frame_arrives_in_order() {
+        let (frames, dropped, _) = play(Film::boxed(50, vec![]), &mut Slow(Duration::ZERO), Delivery::Every);
+        assert_eq!(frames, (0..50).collect::<Vec<_>>());
+        assert_eq!(dropped, 0);
+    }
+
+    #[test]
+    fn a_slow_front_end_sees_the_newest_frame_and_every_drop_is_counted() {
+        let mut slow = Slow(Duration::from_millis(8));
+        let (frames, dropped, _) =
+            play(Film::boxed(100, vec![]), &mut slow, Delivery::Newest { paced: true });
+        assert!(frames.len() < 60, "{} frames seen", frames.len());
+        assert_eq!(frames.last(), Some(&99), "the last frame is the newest and is never dropped");
+        assert_eq!(frames.len() as u64 + dropped, 100);
+    }
+
+    #[test]
+    fn a_damaged_frame_is_told_and_the_rest_goes_on() {
+        let (frames, _, warnings) = play(Film::boxed(5, vec![2]), &mut Slow(Duration::ZERO), Delivery::Every);
+        assert_eq!(frames, [0, 1, 3, 4]);
+        assert_eq!(warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_front_end_that_panics_is_told_and_the_frames_before_it_are_kept() {
+        let (frames, _, warnings) = play(Film::boxed(5, vec![]), &mut Panicking, Delivery::Every);
+        assert_eq!(frames, [0, 1, 2]);
+        assert!(warnings[0].contains("internal error"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_listener_that_fails_ends_the_run() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut seen = 0;
+        let source = Film::boxed(1_000_000, vec![]);
+        let outcome = run(source, info(), &mut Slow(Duration::ZERO), Delivery::Every, stop, |_| {
+            seen += 1;
+            if seen == 5 { Err("disk full") } else { Ok(()) }
+        });
+        assert_eq!(outcome, Err("disk full"));
+        assert_eq!(seen, 5);
+    }
+}

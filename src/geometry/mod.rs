@@ -4,6 +4,7 @@
 //! `target_from_source`; rotation matrices act on column vectors.
 
 mod camera;
+pub mod rotation;
 mod space;
 
 pub use camera::CameraModel;

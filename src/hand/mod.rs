@@ -1,1 +1,17 @@
-//! The hand itself: a MANO-shaped model (blend shapes, skinning, joints), the open hand, MANO's own files.
+//! The hand: a skinned mesh with MANO's sixteen joints, its shape and its anatomy.
+//!
+//! Everything is stored for the right hand; the left is its mirror image ([`mirror`]).
+
+pub mod anatomy;
+mod arrays;
+pub mod joints;
+mod lbs;
+pub mod mirror;
+mod model;
+mod open;
+mod parameters;
+mod skeleton;
+
+pub use anatomy::Anatomy;
+pub use model::{HandModel, HandModelError, PosedHand};
+pub use skeleton::{JointTransform, Skeleton, forward_kinematics};

@@ -1,0 +1,319 @@
+//! The hand model: parameters in, mesh and joints out.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::{Matrix3, Vector3};
+
+use super::anatomy::Anatomy;
+use super::arrays::{Malformed, NamedArrays};
+use super::joints::{FINGERS, MANO_JOINTS, MANO_PARENTS, openpose_from_mano};
+use super::lbs::Mesh;
+use super::mirror::{mirror_faces, mirror_point, mirror_pose};
+use super::open::{OPEN_HAND, OPEN_HAND_NAME, read_safetensors};
+use super::parameters::Parameters;
+use super::skeleton::{Skeleton, forward_kinematics};
+use crate::event::{HandPose, KEYPOINTS, Side};
+use crate::geometry::CameraPoint;
+use crate::geometry::rotation::matrix_from_axis_angle;
+
+/// Largest hand model file read, bytes; MANO's has 4 MB.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// A skinned hand with MANO's joints: the embedded open hand, or a user's own file.
+pub struct HandModel {
+    name: String,
+    mesh: Mesh,
+    tips: [usize; FINGERS],
+    faces_right: Vec<[u32; 3]>,
+    faces_left: Vec<[u32; 3]>,
+    skeleton: Skeleton,
+}
+
+/// A hand in metres in camera space.
+#[derive(Clone, Debug)]
+pub struct PosedHand {
+    /// Vertices of the mesh.
+    pub vertices: Vec<CameraPoint>,
+    /// Joints in `openpose21` order; the tips are vertices of the mesh.
+    pub joints: [CameraPoint; KEYPOINTS],
+}
+
+/// Why a hand model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum HandModelError {
+    /// The file could not be read.
+    #[error("cannot read the hand model {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no hand model, or a damaged one.
+    #[error("{path} is not a usable hand model: {what}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl HandModel {
+    /// The embedded open hand (CC0).
+    pub fn open() -> Self {
+        Self::from_arrays(OPEN_HAND_NAME, read_safetensors(OPEN_HAND))
+            .expect("a test loads the embedded hand, whose bytes are fixed at build time")
+    }
+
+    /// Reads a hand model from a file: `.safetensors` as the embedded one.
+    ///
+    /// # Errors
+    /// [`HandModelError`] where the file cannot be read or is no hand model.
+    pub fn load(path: &Path) -> Result<Self, HandModelError> {
+        let malformed = |what: String| HandModelError::Malformed { path: path.to_owned(), what };
+        let unreadable = |source| HandModelError::Unreadable { path: path.to_owned(), source };
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > MOST_BYTES {
+            return Err(malformed(format!("it has {size} bytes, and hand models stay below {MOST_BYTES}")));
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let arrays = match extension.as_str() {
+            "safetensors" => read_safetensors(&bytes),
+            other => Err(Malformed::new(format!("`.{other}` is unknown; use .safetensors"))),
+        };
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        Self::from_arrays(&name, arrays).map_err(|fault| malformed(fault.to_string()))
+    }
+
+    fn from_arrays(name: &str, arrays: Result<NamedArrays, Malformed>) -> Result<Self, Malformed> {
+        let parameters = Parameters::from_arrays(&arrays?)?;
+        Ok(Self {
+            name: name.to_owned(),
+            mesh: Mesh::new(&parameters),
+            tips: parameters.tips,
+            faces_left: mirror_faces(&parameters.faces),
+            skeleton: skeleton(&parameters)?,
+            faces_right: parameters.faces,
+        })
+    }
+
+    /// Name of the model, as written to run files.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of vertices of the mesh.
+    pub fn vertex_count(&self) -> usize {
+        self.mesh.vertex_count()
+    }
+
+    /// Triangles of one side's mesh, counter-clockwise seen from outside.
+    pub fn faces(&self, side: Side) -> &[[u32; 3]] {
+        match side {
+            Side::Left => &self.faces_left,
+            Side::Right => &self.faces_right,
+        }
+    }
+
+    /// The right hand's bones in rest pose.
+    pub fn skeleton(&self) -> &Skeleton {
+        &self.skeleton
+    }
+
+    /// Mesh and joints of a pose.
+    ///
+    /// `hand_pose` is the full axis-angle of each finger joint (MANO's flat-hand convention: its mean
+    /// pose `hands_mean` is not added). The hand turns about its own wrist joint, then moves by
+    /// `translation`: `v = R (v - J0) + J0 + t`, as in smplx. A left hand is the mirror image of the
+    /// right hand in the mirrored pose.
+    pub fn posed(&self, pose: &HandPose, side: Side) -> PosedHand {
+        match side {
+            Side::Right => self.posed_right(pose, |point| point),
+            Side::Left => self.posed_right(&mirror_pose(pose), mirror_point),
+        }
+    }
+
+    fn posed_right(&self, pose: &HandPose, place: impl Fn(Vector3<f32>) -> Vector3<f32>) -> PosedHand {
+        let mut rotations = [matrix_from_axis_angle(pose.global_orient); MANO_JOINTS];
+        for (rotation, &axis_angle) in rotations[1..].iter_mut().zip(&pose.hand_pose) {
+            *rotation = matrix_from_axis_angle(axis_angle);
+        }
+        let placed = self.posed_by_matrices(&rotations, &pose.betas);
+        let place = |point: Vector3<f32>| CameraPoint(place(point + pose.translation));
+        PosedHand { vertices: placed.0.into_iter().map(place).collect(), joints: placed.1.map(place) }
+    }
+
+    /// Vertices and `openpose21` joints of the right hand for joint rotations, not yet translated.
+    fn posed_by_matrices(
+        &self,
+        rotations: &[Matrix3<f32>; MANO_JOINTS],
+        betas: &[f32; 10],
+    ) -> (Vec<Vector3<f32>>, [Vector3<f32>; KEYPOINTS]) {
+        let rest = self.skeleton.shaped_joints(&betas.map(f64::from)).map(|joint| joint.cast());
+        let transforms = forward_kinematics(&rest, rotations);
+        let vertices = self.mesh.posed(betas, rotations, &rest, &transforms);
+        let tips = self.tips.map(|tip| vertices[tip]);
+        let joints = openpose_from_mano(&transforms.map(|joint| joint.position), &tips);
+        (vertices, joints)
+    }
+}
+
+/// Applies the joint regressor to template and shape directions, and finds the anatomy.
+fn skeleton(parameters: &Parameters) -> Result<Skeleton, Malformed> {
+    let joints = std::array::from_fn(|j| parameters.regress(j, |vertex| parameters.template[vertex]));
+    let tips = parameters.tips.map(|tip| parameters.template[tip]);
+    let anatomy = match &parameters.anatomy {
+        Some(anatomy) => anatomy.clone(),
+        None => borrowed_anatomy(&joints, &tips)?,
+    };
+    Ok(Skeleton {
+        joint_shape: std::array::from_fn(|j| {
+            std::array::from_fn(|k| parameters.regress(j, |vertex| parameters.shape[vertex][k]))
+        }),
+        joints,
+        tips,
+        tip_shape: parameters.tips.map(|tip| parameters.shape[tip]),
+        parents: MANO_PARENTS,
+        anatomy,
+    })
+}
+
+/// The open hand's anatomy fitted to another hand's rest joints, for files that bring none (MANO).
+fn borrowed_anatomy(
+    joints: &[Vector3<f64>; MANO_JOINTS],
+    tips: &[Vector3<f64>; FINGERS],
+) -> Result<Anatomy, Malformed> {
+    let open = Parameters::from_arrays(&read_safetensors(OPEN_HAND)?)?;
+    let skeleton = skeleton(&open)?;
+    Ok(skeleton.anatomy.carried_to((&skeleton.joints, &skeleton.tips), (joints, tips)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hand::anatomy::FREE_ANGLES;
+    use crate::hand::joints::DISTAL_JOINTS;
+
+    fn still() -> HandPose {
+        HandPose {
+            global_orient: Vector3::zeros(),
+            hand_pose: [Vector3::zeros(); 15],
+            betas: [0.0; 10],
+            translation: Vector3::zeros(),
+        }
+    }
+
+    fn bent(model: &HandModel) -> HandPose {
+        let limits = model.skeleton().anatomy.limits();
+        let angles: [f64; FREE_ANGLES] =
+            std::array::from_fn(|k| limits[k][0] + (limits[k][1] - limits[k][0]) * (0.2 + 0.03 * k as f64));
+        HandPose {
+            global_orient: Vector3::new(0.4, -1.2, 0.8),
+            hand_pose: model.skeleton().anatomy.hand_pose(&angles),
+            betas: [0.5, -1.0, 0.3, 0.0, 1.2, -0.4, 0.1, 0.9, -0.2, 0.6],
+            translation: Vector3::new(0.1, -0.05, 0.6),
+        }
+    }
+
+    #[test]
+    fn the_embedded_hand_loads_and_is_the_size_of_a_hand() {
+        let model = HandModel::open();
+        let joints = model.posed(&still(), Side::Right).joints;
+        let length = (joints[12].0 - joints[0].0).norm();
+        assert!((0.17..0.21).contains(&length), "wrist to middle tip {length} m");
+        assert_eq!(model.name(), OPEN_HAND_NAME);
+    }
+
+    #[test]
+    fn without_a_pose_the_joints_are_the_rest_joints() {
+        let model = HandModel::open();
+        let (joints, tips) =
+            crate::hand::joints::mano_from_openpose(&model.posed(&still(), Side::Right).joints);
+        for (posed, rest) in joints.iter().zip(model.skeleton().joints) {
+            assert!((posed.0.cast() - rest).norm() < 1e-6);
+        }
+        for (posed, rest) in tips.iter().zip(model.skeleton().tips) {
+            assert!((posed.0.cast() - rest).norm() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn bones_keep_their_lengths_in_every_pose() {
+        let model = HandModel::open();
+        let pose = bent(&model);
+        let rest = model.skeleton().shaped_joints(&pose.betas.map(f64::from));
+        let (joints, _) = crate::hand::joints::mano_from_openpose(&model.posed(&pose, Side::Right).joints);
+        for (joint, parent) in MANO_PARENTS.into_iter().enumerate() {
+            let Some(parent) = parent else { continue };
+            let length = f64::from((joints[joint].0 - joints[parent].0).norm());
+            assert!((length - (rest[joint] - rest[parent]).norm()).abs() < 1e-6, "bone {parent}-{joint}");
+        }
+    }
+
+    #[test]
+    fn skeleton_and_mesh_agree_on_joints_and_tips() {
+        let model = HandModel::open();
+        let pose = bent(&model);
+        let mut rotations = [matrix_from_axis_angle(pose.global_orient.cast()); MANO_JOINTS];
+        for (rotation, axis_angle) in rotations[1..].iter_mut().zip(pose.hand_pose) {
+            *rotation = matrix_from_axis_angle(axis_angle.cast());
+        }
+        let bones = model.skeleton().pose(&rotations, &pose.betas.map(f64::from), pose.translation.cast());
+        for (bone, mesh) in bones.iter().zip(model.posed(&pose, Side::Right).joints) {
+            assert!((bone - mesh.0.cast::<f64>()).norm() < 2e-6);
+        }
+    }
+
+    #[test]
+    fn a_left_hand_is_the_mirror_image_of_the_right_hand_in_the_mirrored_pose() {
+        let model = HandModel::open();
+        let pose = bent(&model);
+        let right = model.posed(&pose, Side::Right);
+        let left = model.posed(&mirror_pose(&pose), Side::Left);
+        for (r, l) in right.vertices.iter().chain(&right.joints).zip(left.vertices.iter().chain(&left.joints))
+        {
+            assert!((mirror_point(r.0) - l.0).norm() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn faces_look_outward_on_both_sides() {
+        let model = HandModel::open();
+        for side in [Side::Left, Side::Right] {
+            let hand = model.posed(&still(), side);
+            let corner = |v: u32| hand.vertices[v as usize].0;
+            let volume: f32 = model
+                .faces(side)
+                .iter()
+                .map(|&[a, b, c]| corner(a).dot(&corner(b).cross(&corner(c))) / 6.0)
+                .sum();
+            assert!((1e-4..1e-3).contains(&volume), "{} hand has volume {volume} m3", side.name());
+        }
+    }
+
+    #[test]
+    fn positive_flexion_brings_every_finger_tip_toward_the_palm() {
+        let model = HandModel::open();
+        let anatomy = &model.skeleton().anatomy;
+        let rest = model.skeleton();
+        // The palm looks along -y in the rest pose.
+        for (finger, distal) in DISTAL_JOINTS.into_iter().enumerate().skip(1) {
+            let mut rotations = [Matrix3::identity(); MANO_JOINTS];
+            for joint in distal - 2..=distal {
+                rotations[joint] = anatomy.joints[joint - 1].rotation([0.8, 0.0, 0.0]);
+            }
+            let tip = rest.pose(&rotations, &[0.0; 10], Vector3::zeros())[4 * finger + 4];
+            assert!(tip.y < rest.tips[finger].y - 0.02, "finger {finger} tip {tip}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_and_a_foreign_file_are_sentences() {
+        let missing = HandModel::load(Path::new("no/such/hand.safetensors")).err().map(|e| e.to_string());
+        assert!(missing.is_some_and(|text| text.starts_with("cannot read the hand model no/such/hand")));
+        let foreign = HandModel::load(Path::new("Cargo.toml")).err().map(|e| e.to_string());
+        assert!(foreign.is_some_and(|text| text.contains("`.toml` is unknown")));
+    }
+}

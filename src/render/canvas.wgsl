@@ -1,0 +1,62 @@
+// Corner of a quad drawn as a strip of four vertices.
+fn corner(index: u32) -> vec2<f32> {
+    return vec2(f32(index & 1u), f32(index >> 1u));
+}
+
+struct Fill {
+    @builtin(position) clip: vec4<f32>,
+    @location(0) coordinate: vec2<f32>,
+}
+
+@vertex
+fn fill(@builtin(vertex_index) index: u32) -> Fill {
+    let at = corner(index);
+    return Fill(vec4(clip_from_panel(at * panel.area_size), 0.0, 1.0), at);
+}
+
+@fragment
+fn background(at: Fill) -> @location(0) vec4<f32> {
+    return vec4(textureSample(picture, picture_sampler, at.coordinate).rgb, 1.0);
+}
+
+@fragment
+fn layer(at: Fill) -> @location(0) vec4<f32> {
+    return textureLoad(picture, vec2<i32>(at.clip.xy), 0);
+}
+
+struct Capsule {
+    @builtin(position) clip: vec4<f32>,
+    @location(0) pixel: vec2<f32>,
+    @location(1) @interpolate(flat) ends: vec4<f32>,
+    @location(2) @interpolate(flat) radius: f32,
+    @location(3) @interpolate(flat) colour: vec4<f32>,
+}
+
+@vertex
+fn stroke(
+    @builtin(vertex_index) index: u32,
+    @location(0) ends: vec4<f32>,
+    @location(1) radius: f32,
+    @location(2) colour: vec4<f32>,
+) -> Capsule {
+    let across = ends.zw - ends.xy;
+    let span = length(across);
+    let along = select(vec2(1.0, 0.0), across / max(span, 1e-6), span > 1e-6);
+    let reach = radius + 1.0;
+    let at = corner(index);
+    let local = vec2(mix(-reach, span + reach, at.x), mix(-reach, reach, at.y));
+    let pixel = ends.xy + 0.5 + along * local.x + vec2(-along.y, along.x) * local.y;
+    return Capsule(vec4(clip_from_panel(pixel), 0.0, 1.0), pixel, ends + 0.5, radius, colour);
+}
+
+@fragment
+fn capsule(at: Capsule) -> @location(0) vec4<f32> {
+    let across = at.ends.zw - at.ends.xy;
+    let offset = at.pixel - at.ends.xy;
+    let part = clamp(dot(offset, across) / max(dot(across, across), 1e-12), 0.0, 1.0);
+    // Coverage of a pixel falls from 1 to 0 across the edge; hair lines fade instead of vanishing.
+    let distance = length(offset - part * across);
+    let coverage = clamp(at.radius + 0.5 - distance, 0.0, 1.0) * min(1.0, 2.0 * at.radius);
+    let opacity = at.colour.a * coverage;
+    return vec4(at.colour.rgb * opacity, opacity);
+}

@@ -1,0 +1,223 @@
+//! Draws all meshes of a scene, four samples a pixel, into one layer: colour times opacity, opacity.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::device::{Gpu, RenderError, extent};
+use super::pipeline::{Bindings, GrowingBuffer};
+use super::scene::{Mesh, Paint, Scene};
+use super::texture::{FORMAT, TextureId};
+use crate::frame::PictureSize;
+
+const SAMPLES: u32 = 4;
+const DEPTH_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Depth32Float;
+
+/// The struct `Vertex` of mesh.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Vertex {
+    position: [f32; 3],
+    normal: [f32; 3],
+    coordinate: [f32; 2],
+    colour: [u8; 4],
+}
+
+const VERTEX_PARTS: [wgpu::VertexAttribute; 4] =
+    wgpu::vertex_attr_array![0 => Float32x3, 1 => Float32x3, 2 => Float32x2, 3 => Unorm8x4];
+
+/// One mesh of one panel within the common buffers.
+struct Draw {
+    panel: usize,
+    first_index: u32,
+    indices: u32,
+    first_vertex: i32,
+    texture: Option<TextureId>,
+}
+
+pub(super) struct MeshPass {
+    soft: wgpu::RenderPipeline,
+    matt: wgpu::RenderPipeline,
+    samples: wgpu::TextureView,
+    depth: wgpu::TextureView,
+    /// The finished layer.
+    pub layer: wgpu::TextureView,
+    vertices: GrowingBuffer,
+    indices: GrowingBuffer,
+}
+
+impl MeshPass {
+    pub fn new(gpu: &Gpu, bindings: &Bindings, size: PictureSize) -> Self {
+        let source = concat!(include_str!("panel.wgsl"), include_str!("mesh.wgsl"));
+        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("mesh"),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let target = |format, sample_count, usage| {
+            let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+                label: Some("mesh layer"),
+                size: extent(size),
+                mip_level_count: 1,
+                sample_count,
+                dimension: wgpu::TextureDimension::D2,
+                format,
+                usage: wgpu::TextureUsages::RENDER_ATTACHMENT | usage,
+                view_formats: &[],
+            });
+            texture.create_view(&wgpu::TextureViewDescriptor::default())
+        };
+        Self {
+            soft: pipeline(gpu, bindings, &module, "soft"),
+            matt: pipeline(gpu, bindings, &module, "matt"),
+            samples: target(FORMAT, SAMPLES, wgpu::TextureUsages::empty()),
+            depth: target(DEPTH_FORMAT, SAMPLES, wgpu::TextureUsages::empty()),
+            layer: target(FORMAT, 1, wgpu::TextureUsages::TEXTURE_BINDING),
+            vertices: GrowingBuffer::new(gpu, wgpu::BufferUsages::VERTEX),
+            indices: GrowingBuffer::new(gpu, wgpu::BufferUsages::INDEX),
+        }
+    }
+
+    /// Draws the meshes of all panels; `textures` are the pictures by [`TextureId`], `blank` stands
+    /// in for those that untextured meshes do not have.
+    #[expect(clippy::too_many_arguments, reason = "the pass needs all that one frame is made of")]
+    pub fn record(
+        &mut self,
+        gpu: &Gpu,
+        bindings: &Bindings,
+        commands: &mut wgpu::CommandEncoder,
+        scene: &Scene,
+        panels: &wgpu::BindGroup,
+        textures: &[wgpu::BindGroup],
+        blank: &wgpu::BindGroup,
+        size: PictureSize,
+    ) -> Result<(), RenderError> {
+        let draws = self.upload(gpu, scene, textures.len())?;
+        let mut pass = commands.begin_render_pass(&wgpu::RenderPassDescriptor {
+            label: Some("meshes"),
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &self.samples,
+                depth_slice: None,
+                resolve_target: Some(&self.layer),
+                ops: wgpu::Operations {
+                    load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
+                    store: wgpu::StoreOp::Discard,
+                },
+            })],
+            depth_stencil_attachment: Some(wgpu::RenderPassDepthStencilAttachment {
+                view: &self.depth,
+                depth_ops: Some(wgpu::Operations {
+                    load: wgpu::LoadOp::Clear(1.0),
+                    store: wgpu::StoreOp::Discard,
+                }),
+                stencil_ops: None,
+            }),
+            ..wgpu::RenderPassDescriptor::default()
+        });
+        pass.set_vertex_buffer(0, self.vertices.buffer.slice(..));
+        pass.set_index_buffer(self.indices.buffer.slice(..), wgpu::IndexFormat::Uint32);
+        for draw in draws {
+            let Some([x, y, width, height]) = scene.panels[draw.panel].area.within(size) else { continue };
+            pass.set_scissor_rect(x, y, width, height);
+            let (pipeline, texture) = match draw.texture {
+                Some(TextureId(number)) => (&self.matt, &textures[number]),
+                None => (&self.soft, blank),
+            };
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, panels, &[bindings.panel_offset(draw.panel)]);
+            pass.set_bind_group(1, texture, &[]);
+            pass.draw_indexed(draw.first_index..draw.first_index + draw.indices, draw.first_vertex, 0..1);
+        }
+        Ok(())
+    }
+
+    /// Puts all meshes into the common buffers.
+    fn upload(&mut self, gpu: &Gpu, scene: &Scene, textures: usize) -> Result<Vec<Draw>, RenderError> {
+        let mut draws = Vec::new();
+        let mut vertices: Vec<Vertex> = Vec::new();
+        let mut indices: Vec<u32> = Vec::new();
+        for (panel, mesh) in
+            scene.panels.iter().enumerate().flat_map(|(i, p)| p.meshes.iter().map(move |m| (i, m)))
+        {
+            check(mesh, textures)?;
+            draws.push(Draw {
+                panel,
+                first_index: indices.len() as u32,
+                indices: (mesh.faces.len() * 3) as u32,
+                first_vertex: vertices.len() as i32,
+                texture: match mesh.paint {
+                    Paint::Texture { texture, .. } => Some(texture),
+                    Paint::Plain(_) | Paint::PerVertex(_) => None,
+                },
+            });
+            indices.extend_from_slice(mesh.faces.as_flattened());
+            vertices.extend(mesh.positions.iter().zip(&mesh.normals).enumerate().map(|(i, (p, n))| {
+                let (coordinate, colour) = match &mesh.paint {
+                    Paint::Plain(colour) => ([0.0; 2], colour.0),
+                    Paint::PerVertex(colours) => ([0.0; 2], colours[i].0),
+                    Paint::Texture { coordinates, .. } => (coordinates[i], [255; 4]),
+                };
+                Vertex { position: (*p).into(), normal: (*n).into(), coordinate, colour }
+            }));
+        }
+        self.vertices.write(gpu, bytemuck::cast_slice(&vertices));
+        self.indices.write(gpu, bytemuck::cast_slice(&indices));
+        Ok(draws)
+    }
+}
+
+/// Refuses meshes whose parts do not fit each other.
+fn check(mesh: &Mesh, textures: usize) -> Result<(), RenderError> {
+    let vertices = mesh.positions.len();
+    let paint_fits = match &mesh.paint {
+        Paint::Plain(_) => true,
+        Paint::PerVertex(colours) => colours.len() == vertices,
+        Paint::Texture { coordinates, texture } => coordinates.len() == vertices && texture.0 < textures,
+    };
+    let problem = if mesh.normals.len() != vertices {
+        "has another number of normals"
+    } else if !paint_fits {
+        "has another number of colours, or a texture the renderer does not know"
+    } else if mesh.faces.as_flattened().iter().any(|&v| v as usize >= vertices) {
+        "has a triangle with a vertex beyond the last"
+    } else {
+        return Ok(());
+    };
+    Err(RenderError::Mesh { vertices, problem })
+}
+
+fn pipeline(
+    gpu: &Gpu,
+    bindings: &Bindings,
+    module: &wgpu::ShaderModule,
+    shading: &str,
+) -> wgpu::RenderPipeline {
+    gpu.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some("mesh"),
+        layout: Some(&bindings.layout),
+        vertex: wgpu::VertexState {
+            module,
+            entry_point: Some("place"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            buffers: &[Some(wgpu::VertexBufferLayout {
+                array_stride: size_of::<Vertex>() as u64,
+                step_mode: wgpu::VertexStepMode::Vertex,
+                attributes: &VERTEX_PARTS,
+            })],
+        },
+        primitive: wgpu::PrimitiveState::default(),
+        depth_stencil: Some(wgpu::DepthStencilState {
+            format: DEPTH_FORMAT,
+            depth_write_enabled: Some(true),
+            depth_compare: Some(wgpu::CompareFunction::Less),
+            stencil: wgpu::StencilState::default(),
+            bias: wgpu::DepthBiasState::default(),
+        }),
+        multisample: wgpu::MultisampleState { count: SAMPLES, ..wgpu::MultisampleState::default() },
+        fragment: Some(wgpu::FragmentState {
+            module,
+            entry_point: Some(shading),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            targets: &[Some(FORMAT.into())],
+        }),
+        multiview_mask: None,
+        cache: None,
+    })
+}

@@ -13,6 +13,7 @@ pub mod fit;
 pub mod frame;
 pub mod geometry;
 pub mod hand;
+pub mod home;
 pub mod metrics;
 pub mod output;
 #[cfg(feature = "render")]

@@ -3,6 +3,7 @@
 //! Metres and radians. Camera space: x right, y down, z forward. Transforms are named
 //! `target_from_source`; rotation matrices act on column vectors.
 
+pub mod alignment;
 mod camera;
 pub mod rotation;
 mod space;

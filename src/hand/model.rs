@@ -301,8 +301,8 @@ mod tests {
         // The palm looks along -y in the rest pose.
         for (finger, distal) in DISTAL_JOINTS.into_iter().enumerate().skip(1) {
             let mut rotations = [Matrix3::identity(); MANO_JOINTS];
-            for joint in distal - 2..=distal {
-                rotations[joint] = anatomy.joints[joint - 1].rotation([0.8, 0.0, 0.0]);
+            for (bone, rotation) in rotations[distal - 2..=distal].iter_mut().enumerate() {
+                *rotation = anatomy.joints[distal - 3 + bone].rotation([0.8, 0.0, 0.0]);
             }
             let tip = rest.pose(&rotations, &[0.0; 10], Vector3::zeros())[4 * finger + 4];
             assert!(tip.y < rest.tips[finger].y - 0.02, "finger {finger} tip {tip}");

@@ -1,0 +1,84 @@
+//! Skinning against smplx's MANO layer, and the anatomy against recorded hands.
+
+use std::path::Path;
+
+use handstream::event::{HandPose, Side};
+use handstream::geometry::rotation::{axis_angle_from_matrix, geodesic_angle};
+use handstream::hand::HandModel;
+use handstream::hand::anatomy::FREE_ANGLES;
+use nalgebra::Vector3;
+
+use crate::support::shared;
+use crate::tensors::Fixture;
+
+const TOLERANCE: f64 = 1e-5;
+
+/// Poses the model as the fixture says and returns the largest distance of a vertex and of a joint.
+fn worst(model: &HandModel, forward: &Fixture) -> (f64, f64) {
+    let betas = forward.numbers("in.betas");
+    let wrist = forward.matrices("in.global_orient");
+    let fingers = forward.matrices("in.hand_pose");
+    let vertices = forward.points("vertices");
+    let joints = forward.points("joints21_hamer");
+    let mut worst = (0.0_f64, 0.0_f64);
+    for (case, betas) in betas.as_chunks::<10>().0.iter().enumerate() {
+        let pose = HandPose {
+            global_orient: axis_angle_from_matrix(&wrist[case]).cast(),
+            hand_pose: std::array::from_fn(|j| axis_angle_from_matrix(&fingers[15 * case + j]).cast()),
+            betas: betas.map(|beta| beta as f32),
+            translation: Vector3::zeros(),
+        };
+        let posed = model.posed(&pose, Side::Right);
+        let count = posed.vertices.len();
+        let distance = |ours: Vector3<f32>, theirs: &Vector3<f64>| (ours.cast::<f64>() - theirs).norm();
+        for (ours, theirs) in posed.vertices.iter().zip(&vertices[case * count..(case + 1) * count]) {
+            worst.0 = worst.0.max(distance(ours.0, theirs));
+        }
+        for (ours, theirs) in posed.joints.iter().zip(&joints[case * 21..(case + 1) * 21]) {
+            worst.1 = worst.1.max(distance(ours.0, theirs));
+        }
+    }
+    worst
+}
+
+#[test]
+fn skinning_with_all_blend_shapes_equals_smplx() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mano_forward.safetensors");
+    let model = HandModel::load(&path).unwrap();
+    let (vertex, joint) = worst(&model, &Fixture::open(&path));
+    println!("worst vertex {vertex:.1e} m, worst joint {joint:.1e} m");
+    assert!(vertex < TOLERANCE && joint < TOLERANCE, "vertex {vertex} joint {joint}");
+}
+
+#[test]
+fn free_angles_make_the_recorded_rotations_and_stay_within_the_limits() {
+    let Some(path) = shared("motion/leap_recordings.safetensors") else { return };
+    let recordings = Fixture::open(&path);
+    let model = HandModel::open();
+    let anatomy = &model.skeleton().anatomy;
+    let margin = 0.5_f64.to_radians();
+    for take in 0..13 {
+        let angles = recordings.numbers(&format!("seq{take:02}.dof"));
+        let rotations = recordings.matrices(&format!("seq{take:02}.rotations"));
+        for (frame, angles) in angles.as_chunks::<FREE_ANGLES>().0.iter().enumerate() {
+            let ours = anatomy.rotations(angles);
+            let theirs = &rotations[16 * frame + 1..16 * (frame + 1)];
+            for (joint, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+                let off = geodesic_angle(ours, theirs);
+                assert!(off < 1e-3, "take {take} frame {frame} joint {joint} is {off} rad off");
+            }
+            for (k, (angle, [least, most])) in angles.iter().zip(anatomy.limits()).enumerate() {
+                assert!((least - margin..most + margin).contains(angle), "take {take} angle {k} is {angle}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_whole_synthetic_mano_equals_smplx() {
+    let Some(model) = shared("fixtures/haptic/variant_A/mano_synthetic.safetensors") else { return };
+    let Some(forward) = shared("fixtures/haptic/variant_A/mano_forward.safetensors") else { return };
+    let (model, forward) = (HandModel::load(&model).unwrap(), Fixture::open(&forward));
+    let (vertex, joint) = worst(&model, &forward);
+    assert!(vertex < TOLERANCE && joint < TOLERANCE, "vertex {vertex} joint {joint}");
+}

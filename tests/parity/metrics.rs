@@ -1,0 +1,47 @@
+//! The error measures against the evaluation code of HMP, SLAHMR, WHAM and HaPTIC on the same joints.
+
+use handstream::metrics::{self, acceleration_error};
+use nalgebra::Vector3;
+
+use crate::tensors::Fixture;
+
+const JOINTS: usize = 21;
+
+fn sequence(fixture: &Fixture, name: &str) -> Vec<[Vector3<f64>; JOINTS]> {
+    fixture.points(name).as_chunks().0.to_vec()
+}
+
+#[test]
+fn every_measure_has_the_published_value() {
+    let fixture = Fixture::own("metrics.safetensors");
+    let (estimate, truth) = (sequence(&fixture, "pred_joints"), sequence(&fixture, "gt_joints"));
+    let visible: Vec<bool> = fixture.numbers("vis").iter().map(|&seen| seen > 0.0).collect();
+    let root = |frames: &[[Vector3<f64>; JOINTS]]| frames.iter().map(|frame| frame[0]).collect::<Vec<_>>();
+    let (estimate_root, truth_root) = (root(&estimate), root(&truth));
+    let left = (fixture.points("mrrpe.pred_left_root"), fixture.points("mrrpe.gt_left_root"));
+    let own = (metrics::root_relative(&estimate), metrics::root_relative(&truth));
+    let procrustes = metrics::aligned_per_frame(&estimate, &truth).unwrap();
+
+    let measured = [
+        ("mpjpe_mm", metrics::mpjpe(&estimate, &truth)),
+        ("hmp.ra_mpjpe_mm", metrics::ra_mpjpe(&estimate, &truth)),
+        ("slahmr.pa_mpjpe_mm", metrics::pa_mpjpe(&estimate, &truth)),
+        ("slahmr.fa2_mpjpe_mm", metrics::g_mpjpe(&estimate, &truth)),
+        ("slahmr.ga_mpjpe_mm", metrics::ga_mpjpe(&estimate, &truth)),
+        ("ours.fa1_mpjpe_mm_first_frame_only", metrics::fa_mpjpe(&estimate, &truth)),
+        ("ours.mrrpe_mm", metrics::mrrpe((&left.0, &estimate_root), (&left.1, &truth_root))),
+        ("ours.jauc_0_50mm_100_thresholds_trapz", metrics::area_under_pck(&own.0, &own.1, 50.0)),
+        ("wham.accel_err_mm", acceleration_error(&estimate, &truth, None)),
+        ("hmp.acc_err_no_vis_mm_per_frame2", acceleration_error(&estimate, &truth, Some(&visible))),
+        ("hmp.acc_err_root_mm_per_frame2", acceleration_error(&own.0, &own.1, None)),
+        ("hmp.acc_err_root_vis_mm_per_frame2", acceleration_error(&own.0, &own.1, Some(&visible))),
+        ("hmp.acc_err_procrustes_mm_per_frame2", acceleration_error(&procrustes, &truth, None)),
+        ("ours.acc_norm_abs_per_joint_mean_mm", metrics::acceleration_norm_error(&estimate, &truth)),
+        ("wham.jitter_10m_per_s3", metrics::jerk(&estimate, 30.0)),
+        ("wham.rte_root_percent", metrics::root_trajectory_error(&estimate_root, &truth_root)),
+    ];
+    for (name, value) in measured {
+        let (value, published) = (value.unwrap(), fixture.number(name));
+        assert!((value - published).abs() < 1e-5 * published.abs(), "{name}: {value} instead of {published}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Reading fixture files.
+
+use std::path::Path;
+
+use nalgebra::{Matrix3, Vector3};
+use safetensors::{Dtype, SafeTensors};
+
+/// The tensors of a fixture file, as 64-bit numbers.
+pub struct Fixture(Vec<u8>);
+
+impl Fixture {
+    /// Opens a fixture of this repository.
+    pub fn own(name: &str) -> Self {
+        Self::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name))
+    }
+
+    /// Opens the fixture at `path`.
+    pub fn open(path: &Path) -> Self {
+        Self(std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
+    /// The numbers of one tensor in row-major order.
+    pub fn numbers(&self, name: &str) -> Vec<f64> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let tensor = file.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        match tensor.dtype() {
+            Dtype::F32 => {
+                tensor.data().as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
+            }
+            Dtype::F64 => tensor.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    /// The only number of a tensor.
+    pub fn number(&self, name: &str) -> f64 {
+        let numbers = self.numbers(name);
+        assert_eq!(numbers.len(), 1, "{name}");
+        numbers[0]
+    }
+
+    /// Points: a tensor whose last size is 3, flat.
+    pub fn points(&self, name: &str) -> Vec<Vector3<f64>> {
+        self.numbers(name).as_chunks::<3>().0.iter().map(|&p| Vector3::from(p)).collect()
+    }
+
+    /// Matrices: a tensor whose last sizes are 3 x 3, flat.
+    pub fn matrices(&self, name: &str) -> Vec<Matrix3<f64>> {
+        self.numbers(name).chunks_exact(9).map(Matrix3::from_row_slice).collect()
+    }
+}

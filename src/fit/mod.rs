@@ -1,1 +1,28 @@
-//! From key points to a posed hand in metres: residuals with analytic Jacobians, the solver, anatomy.
+//! The direct fit: key points of one hand, frame by frame, into a posed hand in metres.
+//!
+//! Per hand and frame the root rotation, the metric wrist position and 21 finger angles are found by
+//! Levenberg-Marquardt with analytic Jacobians ([`solver`], [`residuals`], [`kinematics`]) on the 21
+//! key points and the tracker's landmarks in metres, within the joint limits. The frame before
+//! enters as a Gaussian prediction ([`motion`]): together this is an iterated extended Kalman filter,
+//! so what a picture shows poorly (depth) is smoothed more than what it shows well. Shape is learned
+//! slowly over the track ([`shape`]). [`TrackFitter`] ties these together.
+//!
+//! Everything here lives in right-hand space: left hands are mirrored on the way in and back on the
+//! way out.
+
+mod config;
+mod kinematics;
+mod landmarks;
+mod motion;
+mod observation;
+mod parameters;
+mod prior;
+mod residuals;
+mod shape;
+mod solver;
+mod start;
+mod track;
+
+pub use config::{AnatomyPrior, FitConfig, MotionConfig, ObservationConfig, ShapeConfig};
+pub use observation::HandObservation;
+pub use track::{FittedHand, TrackFitter};

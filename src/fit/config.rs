@@ -1,0 +1,143 @@
+//! Every number of the fit that is a choice, with its default and where that comes from.
+
+/// How far the 2D tracker is believed.
+#[derive(Clone, Debug)]
+pub struct ObservationConfig {
+    /// Standard deviation of a key point's coordinates, in units of the diagonal of the key points' box.
+    pub keypoint_sigma: f64,
+    /// Least standard deviation of a key point's coordinates, pixels.
+    pub min_keypoint_sigma_px: f64,
+    /// Residual, in standard deviations, beyond which a key point counts as an outlier (Cauchy).
+    pub keypoint_outlier: f64,
+    /// Standard deviation of a landmark bone across the line of sight, metres.
+    pub landmark_sigma_lateral: f64,
+    /// Standard deviation of a landmark bone along the line of sight, metres.
+    pub landmark_sigma_depth: f64,
+    /// Residual, in standard deviations, beyond which a landmark bone counts as an outlier (Cauchy).
+    pub landmark_outlier: f64,
+}
+
+impl Default for ObservationConfig {
+    fn default() -> Self {
+        Self {
+            keypoint_sigma: 0.012,
+            min_keypoint_sigma_px: 1.0,
+            keypoint_outlier: 3.0,
+            landmark_sigma_lateral: 0.03,
+            landmark_sigma_depth: 0.03,
+            landmark_outlier: 2.0,
+        }
+    }
+}
+
+/// How hands are usually bent.
+#[derive(Clone, Debug)]
+pub struct AnatomyPrior {
+    /// Standard deviation of a flexion about its mean over recorded hand poses, radians.
+    pub flexion_sigma: f64,
+    /// Standard deviation of an abduction or twist about its mean, radians.
+    pub abduction_sigma: f64,
+    /// Standard deviation of a last joint about half of the joint before, radians.
+    pub coupling_sigma: f64,
+    /// Seconds after which the prior counts once more: what it says of successive frames is one
+    /// statement, not many.
+    pub memory_seconds: f64,
+}
+
+impl Default for AnatomyPrior {
+    fn default() -> Self {
+        Self { flexion_sigma: 0.6, abduction_sigma: 0.2, coupling_sigma: 0.25, memory_seconds: 0.3 }
+    }
+}
+
+/// How hands move: white accelerations, standard deviations.
+#[derive(Clone, Debug)]
+pub struct MotionConfig {
+    /// Of the wrist across the line of sight, m/s^2.
+    pub lateral_acceleration: f64,
+    /// Of the wrist along the line of sight, m/s^2.
+    pub depth_acceleration: f64,
+    /// Of the wrist's rotation, rad/s^2.
+    pub rotation_acceleration: f64,
+    /// Of the finger angles, rad/s^2.
+    pub angle_acceleration: f64,
+    /// Time in which a velocity that nothing confirms dies away, seconds.
+    pub velocity_memory_seconds: f64,
+    /// Gap in the observations after which the track starts afresh, seconds.
+    pub longest_gap_seconds: f64,
+}
+
+impl Default for MotionConfig {
+    fn default() -> Self {
+        Self {
+            lateral_acceleration: 6.0,
+            depth_acceleration: 3.0,
+            rotation_acceleration: 40.0,
+            angle_acceleration: 80.0,
+            velocity_memory_seconds: 0.3,
+            longest_gap_seconds: 0.5,
+        }
+    }
+}
+
+/// How shape and size are learned.
+#[derive(Clone, Debug)]
+pub struct ShapeConfig {
+    /// Length from the wrist to the tip of the straight middle finger where the user knows it,
+    /// millimetres. One camera cannot see size: unless told, hands stay near the population's mean.
+    pub hand_length_mm: Option<f64>,
+    /// Standard deviation of the length about the population's mean that the track may learn,
+    /// millimetres.
+    pub length_sigma_mm: f64,
+    /// Standard deviation of a told length, millimetres.
+    pub told_length_sigma_mm: f64,
+    /// Seconds of observation that count as one independent look at the shape.
+    pub independence_seconds: f64,
+    /// Seconds after which old looks are forgotten.
+    pub memory_seconds: f64,
+    /// Greatest magnitude of a shape coefficient.
+    pub limit: f64,
+}
+
+impl Default for ShapeConfig {
+    fn default() -> Self {
+        Self {
+            hand_length_mm: None,
+            length_sigma_mm: 4.0,
+            told_length_sigma_mm: 1.0,
+            independence_seconds: 1.0,
+            memory_seconds: 20.0,
+            limit: 3.0,
+        }
+    }
+}
+
+/// Everything the fit can be told.
+#[derive(Clone, Debug)]
+pub struct FitConfig {
+    /// Trust in the 2D tracker.
+    pub observation: ObservationConfig,
+    /// Usual bends.
+    pub anatomy: AnatomyPrior,
+    /// Usual motion.
+    pub motion: MotionConfig,
+    /// Shape and size.
+    pub shape: ShapeConfig,
+    /// Most steps of the solver on a frame that continues a track.
+    pub tracking_iterations: usize,
+    /// Most steps of the solver for each start of a new track.
+    pub start_iterations: usize,
+}
+
+impl Default for FitConfig {
+    fn default() -> Self {
+        Self {
+            observation: ObservationConfig::default(),
+            anatomy: AnatomyPrior::default(),
+            motion: MotionConfig::default(),
+            shape: ShapeConfig::default(),
+            tracking_iterations: 8,
+            start_iterations: 40,
+        }
+    }
+}

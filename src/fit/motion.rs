@@ -1,0 +1,135 @@
+//! The track's belief of posture and velocity: an extended Kalman filter with constant velocity.
+//!
+//! State: posture `x` on SO(3) x R^3 x R^21 and its velocity `v`, with covariance blocks `P_xx`,
+//! `P_xv`, `P_vv`. The prediction enters the fit as a Gaussian; the fit's optimum `x+` and the
+//! observation's Gauss-Newton Hessian `H` close the loop (iterated EKF, Bell and Cathey 1993).
+
+use nalgebra::Vector3;
+
+use super::config::MotionConfig;
+use super::parameters::{ANGLES, FIRST_ANGLE, Posture, Step, StepMatrix, TRANSLATION};
+use super::residuals::Prediction;
+
+/// Variance that keeps covariances invertible, in units of each unknown.
+const LEAST_VARIANCE: f64 = 1e-12;
+/// Standard deviations of velocity at the start of a track: rotation rad/s, wrist m/s, angles rad/s.
+const FIRST_VELOCITY_SIGMA: [f64; 3] = [2.0, 0.3, 2.0];
+/// Standard deviations of a posture about which nothing is known: rotation rad, wrist m, angles rad.
+const UNKNOWN_SIGMA: [f64; 3] = [2.0, 1.0, 1.0];
+
+/// Posture and velocity of a track, with their uncertainty.
+#[derive(Clone, Debug)]
+pub(super) struct MotionFilter {
+    pub posture: Posture,
+    velocity: Step,
+    position_covariance: StepMatrix,
+    cross_covariance: StepMatrix,
+    velocity_covariance: StepMatrix,
+}
+
+impl MotionFilter {
+    /// A track that starts at rest at `posture`, as sure of it as `information` says.
+    pub fn start(posture: Posture, information: &StepMatrix) -> Self {
+        let unknown = diagonal(UNKNOWN_SIGMA.map(|s| 1.0 / (s * s)));
+        let covariance =
+            invert(&(information + unknown)).unwrap_or_else(|| diagonal(UNKNOWN_SIGMA.map(|s| s * s)));
+        Self {
+            posture,
+            velocity: Step::zeros(),
+            position_covariance: covariance,
+            cross_covariance: StepMatrix::zeros(),
+            velocity_covariance: diagonal(FIRST_VELOCITY_SIGMA.map(|s| s * s)),
+        }
+    }
+
+    /// Moves the belief `dt` seconds on and returns it as a prediction of the posture; `None` when the
+    /// covariance has become singular.
+    pub fn predict(
+        &mut self,
+        dt: f64,
+        config: &MotionConfig,
+        limits: &[[f64; 2]; ANGLES],
+    ) -> Option<Prediction> {
+        self.posture = self.posture.plus(&(self.velocity * dt));
+        self.posture.clamp(limits);
+        let keep = (-dt / config.velocity_memory_seconds).exp();
+        self.velocity *= keep;
+
+        let (p, c, v) = (&self.position_covariance, &self.cross_covariance, &self.velocity_covariance);
+        let mut position = p + (c + c.transpose()) * dt + v * (dt * dt);
+        let mut cross = (c + v * dt) * keep;
+        let mut velocity = v * (keep * keep);
+        let ray = self.posture.wrist.try_normalize(f64::EPSILON).unwrap_or_else(Vector3::z);
+        let noise = acceleration_covariance(&ray, config);
+        position += noise * (dt.powi(4) / 4.0);
+        cross += noise * (dt.powi(3) / 2.0);
+        velocity += noise * (dt * dt);
+        (self.position_covariance, self.cross_covariance, self.velocity_covariance) =
+            (position, cross, velocity);
+        let information = invert(&self.position_covariance)?;
+        Some(Prediction { posture: self.posture.clone(), information })
+    }
+
+    /// Takes in the fit's optimum; `observed` is the information that the frame itself added.
+    pub fn correct(
+        &mut self,
+        posture: Posture,
+        prediction: &Prediction,
+        observed: &StepMatrix,
+        limits: &[[f64; 2]; ANGLES],
+    ) {
+        let innovation = posture.minus(&prediction.posture);
+        self.posture = posture;
+        let Some(corrected) = invert(&(prediction.information + observed)) else { return };
+        let gain = self.cross_covariance.transpose() * prediction.information;
+        let reduction = self.position_covariance - corrected;
+        self.velocity += gain * innovation;
+        self.velocity_covariance -= gain * reduction * gain.transpose();
+        self.cross_covariance = corrected * gain.transpose();
+        self.position_covariance = corrected;
+        symmetrise(&mut self.velocity_covariance);
+        symmetrise(&mut self.position_covariance);
+        self.stop_at_limits(limits);
+    }
+
+    /// An angle at its limit does not move on.
+    fn stop_at_limits(&mut self, limits: &[[f64; 2]; ANGLES]) {
+        for (i, &[low, high]) in limits.iter().enumerate() {
+            let (angle, rate) = (self.posture.angles[i], &mut self.velocity[FIRST_ANGLE + i]);
+            if (angle <= low && *rate < 0.0) || (angle >= high && *rate > 0.0) {
+                *rate = 0.0;
+            }
+        }
+    }
+}
+
+/// Covariance of the acceleration: depth along the wrist's ray differs from the two lateral directions.
+fn acceleration_covariance(ray: &Vector3<f64>, config: &MotionConfig) -> StepMatrix {
+    let lateral = config.lateral_acceleration.powi(2);
+    let depth = config.depth_acceleration.powi(2);
+    let mut covariance =
+        diagonal([config.rotation_acceleration.powi(2), lateral, config.angle_acceleration.powi(2)]);
+    let mut wrist = covariance.fixed_view_mut::<3, 3>(TRANSLATION, TRANSLATION);
+    wrist += ray * ray.transpose() * (depth - lateral);
+    covariance
+}
+
+/// A diagonal with one value each for rotation, wrist and angles.
+fn diagonal([rotation, wrist, angle]: [f64; 3]) -> StepMatrix {
+    StepMatrix::from_diagonal(&Step::from_fn(|i, _| match i {
+        0..TRANSLATION => rotation,
+        TRANSLATION..FIRST_ANGLE => wrist,
+        _ => angle,
+    }))
+}
+
+fn symmetrise(matrix: &mut StepMatrix) {
+    *matrix = (*matrix + matrix.transpose()) * 0.5;
+    for i in 0..matrix.nrows() {
+        matrix[(i, i)] += LEAST_VARIANCE;
+    }
+}
+
+fn invert(matrix: &StepMatrix) -> Option<StepMatrix> {
+    Some(matrix.cholesky()?.inverse())
+}

@@ -1,0 +1,77 @@
+//! Shape and size of the track's hand, learned slowly from all its frames.
+//!
+//! Every frame's cost, minimised over its posture, is a quadratic in the shape (the Schur complement
+//! of the Gauss-Newton system). These quadratics are summed with forgetting; errors of successive
+//! frames are alike, so a frame counts only for the part of an independent look that it lasts.
+
+use nalgebra::SMatrix;
+
+use super::config::ShapeConfig;
+use super::kinematics::{Betas, Chain, SHAPES};
+use super::parameters::StepMatrix;
+use super::residuals::ShapeNormal;
+
+type ShapeMatrix = SMatrix<f64, SHAPES, SHAPES>;
+
+/// Rounds in which a told length is met; the length is nearly linear in the shape.
+const LENGTH_ROUNDS: usize = 4;
+/// Millimetres in a metre.
+const MM: f64 = 1e3;
+
+/// What a track knows of its hand's shape.
+#[derive(Clone, Debug)]
+pub(super) struct ShapeLearner {
+    pub betas: Betas,
+    /// Sum of the frames' Hessians.
+    information: ShapeMatrix,
+    /// Sum of the frames' Hessians times their optima.
+    target: Betas,
+}
+
+impl ShapeLearner {
+    /// Starts from the population's mean, or from the told length.
+    pub fn new(chain: &Chain, config: &ShapeConfig) -> Self {
+        let mut learner =
+            Self { betas: Betas::zeros(), information: ShapeMatrix::zeros(), target: Betas::zeros() };
+        for _ in 0..LENGTH_ROUNDS {
+            learner.solve(chain, config);
+        }
+        learner
+    }
+
+    /// Takes in a frame that lasted `dt` seconds: `normal` at the present shape and the posture's
+    /// Hessian without the prediction.
+    pub fn learn(
+        &mut self,
+        chain: &Chain,
+        normal: &ShapeNormal,
+        posture: &StepMatrix,
+        dt: f64,
+        config: &ShapeConfig,
+    ) {
+        let Some(posture) = posture.cholesky() else { return };
+        let eliminated = normal.hessian - normal.mixed * posture.solve(&normal.mixed.transpose());
+        let weight = dt / config.independence_seconds;
+        let keep = (-dt / config.memory_seconds).exp();
+        self.information = self.information * keep + eliminated * weight;
+        self.target = self.target * keep + (eliminated * self.betas - normal.gradient) * weight;
+        self.solve(chain, config);
+    }
+
+    /// The most probable shape: what the frames say, betas ~ N(0, 1), and the length.
+    fn solve(&mut self, chain: &Chain, config: &ShapeConfig) {
+        let (length, gradient) = chain.hand_length(&self.betas);
+        let (wanted, sigma) = match config.hand_length_mm {
+            Some(told) => (told / MM, config.told_length_sigma_mm / MM),
+            None => (chain.hand_length(&Betas::zeros()).0, config.length_sigma_mm / MM),
+        };
+        let certainty = 1.0 / (sigma * sigma);
+        let system = self.information + ShapeMatrix::identity() + gradient * gradient.transpose() * certainty;
+        // Linearised at the present shape: length(b) = length + gradient (b - betas).
+        let right = self.target + gradient * (certainty * (wanted - length + gradient.dot(&self.betas)));
+        let solved = system.cholesky().map(|c| c.solve(&right));
+        if let Some(betas) = solved.filter(|betas| betas.iter().all(|b| b.is_finite())) {
+            self.betas = betas.map(|b| b.clamp(-config.limit, config.limit));
+        }
+    }
+}

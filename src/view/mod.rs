@@ -1,1 +1,22 @@
-//! What a person looks at: overlay films.
+//! What a person looks at: overlay films and pictures. Reads events, knows no engine.
+//!
+//! [`Film`] writes any pictures as a film; [`Overlay`] draws the hands of a frame over it, beside a
+//! side view in metres; [`OverlayFilm`] does both for a whole run.
+
+mod film;
+#[cfg(feature = "render")]
+mod overlay;
+#[cfg(feature = "render")]
+mod overlay_film;
+#[cfg(feature = "render")]
+mod picture;
+#[cfg(feature = "render")]
+mod side;
+#[cfg(feature = "render")]
+mod text;
+
+pub use film::{Film, FilmError};
+#[cfg(feature = "render")]
+pub use overlay::{Overlay, ViewError, save_png};
+#[cfg(feature = "render")]
+pub use overlay_film::OverlayFilm;

@@ -1,5 +1,15 @@
 //! Where frames come from, behind one trait.
 
+mod error;
+mod images;
+mod open;
+mod video;
+
+pub use error::SourceError;
+pub use images::ImagesSource;
+pub use open::{CameraFormat, CameraRequest, DEFAULT_PICTURE_FPS, OpenOptions, open};
+pub use video::VideoSource;
+
 use crate::frame::{Frame, PictureSize};
 use crate::geometry::CameraModel;
 
@@ -12,7 +22,8 @@ pub struct SourceInfo {
     pub size: PictureSize,
     /// Nominal frame rate, frames per second.
     pub fps: f64,
-    /// Number of frames, where known beforehand.
+    /// Number of frames, as the source announces it: exact for pictures and most files, an estimate from
+    /// the duration for others.
     pub frame_count: Option<u64>,
     /// True for sources that go on whether we read them or not: the engine then keeps the newest
     /// frame and counts the rest as dropped.
@@ -33,15 +44,4 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError`] with one sentence saying what is wrong and what to do.
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
-}
-
-/// Why a source could not be opened or read.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// There is nothing at the path.
-    #[error("there is no file or folder {path}: check the path")]
-    NotFound {
-        /// As the user gave it.
-        path: String,
-    },
 }

@@ -1,0 +1,149 @@
+//! Why a source could not be opened or read, in sentences for people.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use crate::frame::PictureSize;
+
+/// Why a source could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is nothing at the path.
+    #[error("there is no file or folder {path}: check the path")]
+    NotFound {
+        /// As the user gave it.
+        path: String,
+    },
+    /// The system refuses to read it.
+    #[error("{path} cannot be read ({source}): check its permissions")]
+    Unreadable {
+        /// As the user gave it.
+        path: String,
+        /// The system's reason.
+        source: Error,
+    },
+    /// The file has no content.
+    #[error("{path} is empty (0 bytes): copy or record it again")]
+    EmptyFile {
+        /// As the user gave it.
+        path: String,
+    },
+    /// A program that reads videos is not installed.
+    #[error("the program {program} was not found: install ffmpeg (apt, dnf or brew install ffmpeg)")]
+    ProgramMissing {
+        /// `ffmpeg` or `ffprobe`.
+        program: &'static str,
+    },
+    /// A program that reads videos could not be started.
+    #[error("the program {program} cannot be started ({source}): reinstall ffmpeg")]
+    Program {
+        /// `ffmpeg` or `ffprobe`.
+        program: &'static str,
+        /// The system's reason.
+        source: Error,
+    },
+    /// No file for ffmpeg's messages.
+    #[error("no temporary file can be made ({source}): free some space or set TMPDIR")]
+    TemporaryFile {
+        /// The system's reason.
+        source: Error,
+    },
+    /// ffmpeg knows no such format.
+    #[error(
+        "{path} is no video ({reason}): give a video, a picture, a folder of pictures or a camera number"
+    )]
+    NotAVideo {
+        /// As the user gave it.
+        path: String,
+        /// What ffmpeg said.
+        reason: String,
+    },
+    /// The index at the end of an mp4 or mov file is missing.
+    #[error("{path} is cut off (the index at its end is missing): copy or record it again")]
+    CutOff {
+        /// As the user gave it.
+        path: String,
+    },
+    /// A sound file, perhaps with a cover picture.
+    #[error("{path} has no moving pictures, only sound or other data: give a file with a video")]
+    NoVideoStream {
+        /// As the user gave it.
+        path: String,
+    },
+    /// A video of which no picture can be decoded.
+    #[error("{path} holds no picture that can be decoded ({reason}): copy or record it again")]
+    NoPictures {
+        /// As the user gave it.
+        path: String,
+        /// What ffmpeg said.
+        reason: String,
+    },
+    /// The video ended early; the frames before it are good.
+    #[error(
+        "{path} broke off after {frames} of {} frames ({reason}): the frames so far stand, copy or record it \
+         again for the rest",
+        announced.map_or("unknown".to_owned(), |count| count.to_string())
+    )]
+    BrokeOff {
+        /// As the user gave it.
+        path: String,
+        /// Frames read.
+        frames: u64,
+        /// Frames the file announces.
+        announced: Option<u64>,
+        /// What ffmpeg said.
+        reason: String,
+    },
+    /// A folder without png or jpeg files.
+    #[error("the folder {path} holds no pictures: put png or jpg files there, numbered in their order")]
+    EmptyFolder {
+        /// As the user gave it.
+        path: String,
+    },
+    /// A picture that cannot be decoded; the next one may be read.
+    #[error("the picture {path} is damaged or no picture ({reason}): replace or remove it")]
+    DamagedPicture {
+        /// The file.
+        path: String,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A picture of another size than the first one of its folder; the next one may be read.
+    #[error("the picture {path} is {found} but the first one is {expected}: bring all to one size")]
+    OddSize {
+        /// The file.
+        path: String,
+        /// Its size.
+        found: PictureSize,
+        /// Size of the first picture.
+        expected: PictureSize,
+    },
+    /// A frame rate that is no rate.
+    #[error("{fps} is no frame rate: give frames per second above zero")]
+    FrameRate {
+        /// As the user gave it.
+        fps: f64,
+    },
+    /// This program was built without cameras.
+    #[error("this build reads no cameras: build it with the feature `camera` (needs libclang)")]
+    NoCameraSupport,
+}
+
+impl SourceError {
+    /// The error of a file that the system does not give.
+    pub(super) fn file(path: &Path, source: Error) -> Self {
+        let path = path.display().to_string();
+        match source.kind() {
+            ErrorKind::NotFound => Self::NotFound { path },
+            _ => Self::Unreadable { path, source },
+        }
+    }
+
+    /// The error of a program that does not start.
+    pub(super) fn program(program: &'static str, source: Error) -> Self {
+        match source.kind() {
+            ErrorKind::NotFound => Self::ProgramMissing { program },
+            _ => Self::Program { program, source },
+        }
+    }
+}

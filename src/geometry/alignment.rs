@@ -77,7 +77,7 @@ mod tests {
 
     fn cloud() -> Vec<Vector3<f64>> {
         (0..12)
-            .map(|k| f64::from(k))
+            .map(f64::from)
             .map(|k| Vector3::new(k.sin(), (1.7 * k).cos(), (0.3 * k * k).sin()))
             .collect()
     }

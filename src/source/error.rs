@@ -124,6 +124,53 @@ pub enum SourceError {
         /// As the user gave it.
         fps: f64,
     },
+    /// No camera with that number.
+    #[error("there is no camera {index} ({present}): plug it in or give another number")]
+    CameraAbsent {
+        /// As the user gave it.
+        index: u32,
+        /// Those that are there.
+        present: String,
+    },
+    /// Another program has the camera.
+    #[error("camera {index} is in use by another program: close it and try again")]
+    CameraBusy {
+        /// As the user gave it.
+        index: u32,
+    },
+    /// The system lets this user have no camera.
+    #[error(
+        "camera {index} may not be opened: on Linux add yourself to the group video, elsewhere allow it in the \
+         privacy settings"
+    )]
+    CameraForbidden {
+        /// As the user gave it.
+        index: u32,
+    },
+    /// The camera has no mode as asked for.
+    #[error("camera {index} has no such mode ({offered}): ask for one of these")]
+    CameraMode {
+        /// As the user gave it.
+        index: u32,
+        /// Its modes.
+        offered: String,
+    },
+    /// The camera fails in another way.
+    #[error("camera {index} cannot be used ({reason}): plug it in again or try another mode")]
+    Camera {
+        /// As the user gave it.
+        index: u32,
+        /// The system's words.
+        reason: String,
+    },
+    /// One picture of a running camera is lost; the next one may be read.
+    #[error("camera {index} gave no good picture ({reason}): check its cable if this goes on")]
+    CameraPicture {
+        /// As the user gave it.
+        index: u32,
+        /// The system's or decoder's words.
+        reason: String,
+    },
     /// This program was built without cameras.
     #[error("this build reads no cameras: build it with the feature `camera` (needs libclang)")]
     NoCameraSupport,

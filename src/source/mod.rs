@@ -1,13 +1,20 @@
 //! Where frames come from, behind one trait.
 
+mod camera;
 mod error;
 mod images;
 mod open;
 mod video;
 
+#[cfg(feature = "camera")]
+pub use camera::NativeCameras;
+pub use camera::{
+    CameraDevice, CameraFormat, CameraMode, CameraName, CameraPicture, CameraRequest, CameraSource,
+    CameraSystem,
+};
 pub use error::SourceError;
 pub use images::ImagesSource;
-pub use open::{CameraFormat, CameraRequest, DEFAULT_PICTURE_FPS, OpenOptions, open};
+pub use open::{DEFAULT_PICTURE_FPS, OpenOptions, open};
 pub use video::VideoSource;
 
 use crate::frame::{Frame, PictureSize};

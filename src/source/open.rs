@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::{ImagesSource, Source, SourceError, VideoSource};
-use crate::frame::PictureSize;
+use super::{CameraRequest, ImagesSource, Source, SourceError, VideoSource};
 
 /// Frame rate at which pictures are placed in time where nothing else is asked for.
 pub const DEFAULT_PICTURE_FPS: f64 = 30.0;
@@ -21,35 +20,6 @@ impl Default for OpenOptions {
     fn default() -> Self {
         Self { picture_fps: DEFAULT_PICTURE_FPS, camera: CameraRequest::default() }
     }
-}
-
-/// What is asked of a camera. A field left out is chosen: 1280x720 or the nearest size, the highest
-/// rate, and of equals the format that costs least to decode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CameraRequest {
-    /// Picture size.
-    pub size: Option<PictureSize>,
-    /// Frames per second.
-    pub fps: Option<u32>,
-    /// How pictures travel from the camera.
-    pub format: Option<CameraFormat>,
-}
-
-/// How pictures travel from a camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CameraFormat {
-    /// Motion JPEG: fits high rates through a narrow bus, costs time to decode.
-    Mjpeg,
-    /// Packed 4:2:2.
-    Yuyv,
-    /// Planar 4:2:0.
-    Nv12,
-}
-
-impl CameraFormat {
-    /// Every format, with the name used on the command line and in lists.
-    pub const NAMES: [(&'static str, CameraFormat); 3] =
-        [("mjpeg", Self::Mjpeg), ("yuyv", Self::Yuyv), ("nv12", Self::Nv12)];
 }
 
 /// Opens `spec`: a camera (`0`, `1`, `camera:0`), a folder of pictures, a picture, or else a video.
@@ -75,6 +45,13 @@ fn camera_index(spec: &str) -> Option<u32> {
     number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok()).flatten()
 }
 
+#[cfg(feature = "camera")]
+fn open_camera(index: u32, options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
+    let source = super::CameraSource::open(&super::NativeCameras, index, &options.camera)?;
+    Ok(Box::new(source))
+}
+
+#[cfg(not(feature = "camera"))]
 fn open_camera(_index: u32, _options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
     Err(SourceError::NoCameraSupport)
 }

@@ -75,7 +75,8 @@ impl VideoSource {
         let complained = !messages.trim().is_empty();
         // Some good files cause messages, and edit lists hide frames: only both together mean damage.
         let failed = !status.is_some_and(|status| status.success()) || error.is_some();
-        if !failed && !(fewer && complained) {
+        let damaged = failed || (fewer && complained);
+        if !damaged {
             return Ok(None);
         }
         let reason = match error {

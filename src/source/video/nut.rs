@@ -297,7 +297,7 @@ impl Payload {
 
     fn data(&mut self) -> Result<Vec<u8>, NutError> {
         let length = self.value()? as usize;
-        let end = self.at.checked_add(length).unwrap_or(usize::MAX);
+        let end = self.at.saturating_add(length);
         let bytes = self.bytes.get(self.at..end).ok_or(NutError::Malformed("a header ends too early"))?;
         self.at = end;
         Ok(bytes.to_vec())

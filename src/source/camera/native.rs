@@ -1,0 +1,148 @@
+//! The operating system's cameras through nokhwa: Video4Linux, AVFoundation, Media Foundation.
+
+use std::io::Cursor;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use image::ImageFormat;
+use nokhwa::pixel_format::{FormatDecoder, RgbFormat};
+use nokhwa::utils::{
+    ApiBackend, CameraFormat as NokhwaMode, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
+    Resolution,
+};
+use nokhwa::{Camera, NokhwaError};
+
+use super::{CameraDevice, CameraFormat, CameraMode, CameraName, CameraPicture, CameraSystem};
+use crate::frame::PictureSize;
+
+/// How long a user may take to answer the system's question whether the camera may be used.
+const PERMISSION_WAIT: Duration = Duration::from_secs(60);
+/// An age beyond this comes from a clock that is not ours.
+const OLDEST: Duration = Duration::from_secs(1);
+
+const FORMATS: [(FrameFormat, CameraFormat); 3] = [
+    (FrameFormat::NV12, CameraFormat::Nv12),
+    (FrameFormat::YUYV, CameraFormat::Yuyv),
+    (FrameFormat::MJPEG, CameraFormat::Mjpeg),
+];
+
+/// The cameras of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NativeCameras;
+
+impl CameraSystem for NativeCameras {
+    fn list(&self) -> Result<Vec<CameraName>, String> {
+        ask_permission();
+        let cameras = nokhwa::query(ApiBackend::Auto).map_err(words)?;
+        let named = |camera: &nokhwa::utils::CameraInfo| {
+            let index = camera.index().as_index().ok()?;
+            Some(CameraName { index, name: camera.human_name() })
+        };
+        let mut cameras: Vec<_> = cameras.iter().filter_map(named).collect();
+        cameras.sort_by_key(|camera| camera.index);
+        Ok(cameras)
+    }
+
+    fn open(&self, index: u32) -> Result<Box<dyn CameraDevice>, String> {
+        let formats: Vec<_> = FORMATS.iter().map(|(format, _)| *format).collect();
+        let any = RequestedFormat::with_formats(RequestedFormatType::None, &formats);
+        let camera = Camera::new(CameraIndex::Index(index), any).map_err(words)?;
+        Ok(Box::new(NativeCamera(camera)))
+    }
+}
+
+struct NativeCamera(Camera);
+
+impl CameraDevice for NativeCamera {
+    fn modes(&mut self) -> Result<Vec<CameraMode>, String> {
+        let known = |mode: NokhwaMode| {
+            let (_, format) = *FORMATS.iter().find(|(format, _)| *format == mode.format())?;
+            let size = PictureSize::new(mode.width() as usize, mode.height() as usize);
+            Some(CameraMode { size, fps: mode.frame_rate(), format })
+        };
+        let modes = self.0.compatible_camera_formats().map_err(words)?;
+        Ok(modes.into_iter().filter_map(known).collect())
+    }
+
+    fn start(&mut self, mode: CameraMode) -> Result<(), String> {
+        let format = FORMATS
+            .iter()
+            .find_map(|(theirs, ours)| (*ours == mode.format).then_some(*theirs))
+            .ok_or_else(|| format!("{} is not decoded", mode.format.name()))?;
+        let size = Resolution::new(mode.size.width as u32, mode.size.height as u32);
+        let exact = RequestedFormatType::Exact(NokhwaMode::new(size, format, mode.fps));
+        self.0.set_camera_requset(RequestedFormat::with_formats(exact, &[format])).map_err(words)?;
+        self.0.open_stream().map_err(words)
+    }
+
+    fn next_picture(&mut self) -> Result<CameraPicture, String> {
+        let buffer = self.0.frame().map_err(words)?;
+        let age = buffer.capture_timestamp().map_or(Duration::ZERO, age);
+        let (size, pixels) = decode(buffer.source_frame_format(), buffer.resolution(), buffer.buffer())?;
+        Ok(CameraPicture { pixels, size, age })
+    }
+}
+
+/// RGB of a picture. JPEG goes through the image crate, which takes damaged data as an error; nokhwa's
+/// own decoder is C and panics.
+fn decode(format: FrameFormat, size: Resolution, data: &[u8]) -> Result<(PictureSize, Vec<u8>), String> {
+    if format == FrameFormat::MJPEG {
+        let picture = image::load(Cursor::new(data), ImageFormat::Jpeg).map_err(|error| error.to_string())?;
+        let picture = picture.into_rgb8();
+        let size = PictureSize::new(picture.width() as usize, picture.height() as usize);
+        return Ok((size, picture.into_raw()));
+    }
+    let pixels = RgbFormat::write_output(format, size, data).map_err(words)?;
+    Ok((PictureSize::new(size.width() as usize, size.height() as usize), pixels))
+}
+
+/// Time since a moment on the wall clock.
+fn age(captured: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(captured).filter(|age| *age < OLDEST).unwrap_or_default()
+}
+
+/// macOS asks the user before a program may see cameras; elsewhere the answer comes at once.
+fn ask_permission() {
+    if nokhwa::nokhwa_check() {
+        return;
+    }
+    let (answer, answered) = mpsc::channel();
+    nokhwa::nokhwa_initialize(move |granted| {
+        // Nobody listens any more where the user took too long.
+        let _ = answer.send(granted);
+    });
+    if !matches!(answered.recv_timeout(PERMISSION_WAIT), Ok(true)) {
+        tracing::warn!("the system has not permitted the camera: allow it in the privacy settings");
+    }
+}
+
+fn words(error: NokhwaError) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_and_planar_grey_become_grey_rgb() {
+        let size = Resolution::new(2, 2);
+        // Luma 126 of 16..235 with neutral chroma is the middle grey.
+        for (format, data) in [
+            (FrameFormat::YUYV, [126, 128, 126, 128, 126, 128, 126, 128].as_slice()),
+            (FrameFormat::NV12, [126, 126, 126, 126, 128, 128].as_slice()),
+        ] {
+            let (_, pixels) = decode(format, size, data).unwrap();
+            assert_eq!(pixels, [128; 12], "{format}");
+        }
+    }
+
+    #[test]
+    fn damaged_data_is_an_error_in_every_format() {
+        let size = Resolution::new(64, 64);
+        for format in [FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::NV12] {
+            assert!(decode(format, size, &[0xFF, 0xD8, 0xFF]).is_err(), "{format}");
+        }
+    }
+}

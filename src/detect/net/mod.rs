@@ -1,0 +1,94 @@
+//! A small runner for the two MediaPipe hand networks, straight from their `.tflite` files, on one CPU thread.
+//!
+//! [`Network::from_bytes`] reads the file (`flatbuffer`, `model`), verifies it and folds what follows a
+//! convolution into it (`lower`, `graph`), orders the work by rows so that it stays in the cache
+//! (`schedule`), packs weights and lays out memory (`plan`). [`Network::run`] then walks the steps
+//! (`run`) through kernels for the processor's widest registers (`kernels`, `simd`, `isa`).
+
+mod error;
+mod flatbuffer;
+mod graph;
+mod isa;
+mod kernels;
+mod lower;
+mod memory;
+mod model;
+mod plan;
+mod run;
+mod schedule;
+mod simd;
+
+pub use error::ModelError;
+pub use isa::Isa;
+
+use plan::Plan;
+use run::Memory;
+use schedule::ScheduleConfig;
+
+/// Channels of a pixel are laid out in multiples of this many floats: a cache line, and a whole number of
+/// registers of every instruction set.
+const CHANNEL_STEP: usize = 16;
+
+/// A network ready to run, with its weights and its working memory.
+pub struct Network {
+    plan: Plan,
+    memory: Memory,
+}
+
+impl Network {
+    /// Reads a `.tflite` file and plans it for this processor.
+    ///
+    /// # Errors
+    /// A [`ModelError`] for a file that is damaged, not a model, or not one this runner can run.
+    pub fn from_bytes(file: &[u8]) -> Result<Self, ModelError> {
+        Self::with_isa(file, Isa::best())
+    }
+
+    /// The same with a chosen instruction set.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`], and where this processor lacks `isa`.
+    pub fn with_isa(file: &[u8], isa: Isa) -> Result<Self, ModelError> {
+        if !isa.is_available() {
+            return Err(ModelError::IsaUnavailable(isa));
+        }
+        let graph = lower::lower(&model::Model::parse(file)?)?;
+        let plan = Plan::new(graph, isa, ScheduleConfig::default())?;
+        let memory = Memory::new(&plan);
+        Ok(Self { plan, memory })
+    }
+
+    /// Number of input values.
+    pub fn input_len(&self) -> usize {
+        self.input_shape().iter().product()
+    }
+
+    /// Shape of the input: 1, rows, columns, channels.
+    pub fn input_shape(&self) -> [usize; 4] {
+        let shape = self.plan.layouts[self.plan.input].shape;
+        [1, shape.height, shape.width, shape.channels]
+    }
+
+    /// The input picture, row by row, R G B from 0 to 1. It keeps its values over a run.
+    pub fn input_mut(&mut self) -> &mut [f32] {
+        self.memory.dense_mut(&self.plan, self.plan.input)
+    }
+
+    /// Computes all outputs from the input.
+    pub fn run(&mut self) {
+        self.memory.run(&self.plan);
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.plan.outputs.len()
+    }
+
+    /// The values of an output of the last run, in the file's order.
+    ///
+    /// # Panics
+    /// When `index` is not below [`Self::outputs`].
+    pub fn output(&self, index: usize) -> &[f32] {
+        self.memory.dense(&self.plan, self.plan.outputs[index])
+    }
+}

@@ -1,0 +1,105 @@
+//! One vector of floats in a register: what every kernel is written in, and its form for each instruction set.
+//!
+//! Kernels are generic functions over [`Vector`], inlined into entry functions that switch the
+//! instruction set on (`per_isa!`). So a kernel is written once and compiled for each set.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) use neon::Neon;
+pub(super) use portable::Portable;
+
+/// A register of floats.
+///
+/// # Safety
+/// All functions must run on a processor that has the instruction set, inside a function that enables it;
+/// `load` and `store` touch `LANES` floats from the pointer on, at any alignment.
+pub(super) trait Vector: Copy {
+    /// Floats in a register.
+    const LANES: usize;
+    /// Rows of a convolution tile two registers wide: as many accumulators as the register file holds.
+    const TILE_ROWS: usize;
+    /// The same four registers wide; 0 where the registers do not suffice.
+    const WIDE_TILE_ROWS: usize;
+    /// Neighbouring outputs that a depthwise convolution works on at once.
+    const DEPTHWISE_COLUMNS: usize;
+
+    /// `value` in every lane.
+    unsafe fn splat(value: f32) -> Self;
+    /// Reads `LANES` floats.
+    unsafe fn load(from: *const f32) -> Self;
+    /// Writes `LANES` floats.
+    unsafe fn store(self, to: *mut f32);
+    /// `self + a * b`, fused where the set can.
+    unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// Lane-wise sum.
+    unsafe fn add(self, other: Self) -> Self;
+    /// Lane-wise larger value.
+    unsafe fn max(self, other: Self) -> Self;
+    /// Lane-wise smaller value.
+    unsafe fn min(self, other: Self) -> Self;
+    /// `self` where it is positive, `self * slope` elsewhere.
+    unsafe fn prelu(self, slope: Self) -> Self;
+}
+
+/// Floats in a register of `isa`, and the rows of a tile four registers wide.
+pub(super) fn registers(isa: super::Isa) -> (usize, usize) {
+    use super::Isa;
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => (Avx512::LANES, Avx512::WIDE_TILE_ROWS),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => (Avx2::LANES, Avx2::WIDE_TILE_ROWS),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => (Neon::LANES, Neon::WIDE_TILE_ROWS),
+        _ => (Portable::LANES, Portable::WIDE_TILE_ROWS),
+    }
+}
+
+/// Builds `fn name(isa, args…)` that runs the generic kernel with the registers of `isa`.
+///
+/// # Safety
+/// The built function is unsafe: `isa` must be available, and the kernel's own conditions hold.
+macro_rules! per_isa {
+    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) = $kernel:ident) => {
+        $(#[$doc])*
+        unsafe fn $name(isa: $crate::detect::net::Isa, $($argument: $kind),*) {
+            use $crate::detect::net::{Isa, simd};
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+            unsafe fn avx512($($argument: $kind),*) {
+                // SAFETY: the same conditions, handed on.
+                unsafe { $kernel::<simd::Avx512>($($argument),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($argument: $kind),*) {
+                // SAFETY: the same conditions, handed on.
+                unsafe { $kernel::<simd::Avx2>($($argument),*) }
+            }
+            // SAFETY: the caller vouches that the processor has `isa` and for the kernel's conditions.
+            unsafe {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => avx512($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => avx2($($argument),*),
+                    #[cfg(target_arch = "aarch64")]
+                    Isa::Neon => $kernel::<simd::Neon>($($argument),*),
+                    _ => $kernel::<simd::Portable>($($argument),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use per_isa;

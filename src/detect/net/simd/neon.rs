@@ -1,0 +1,61 @@
+//! 4 floats in a 128-bit register.
+
+use std::arch::aarch64::*;
+
+use super::Vector;
+
+/// One of 32 registers.
+#[derive(Clone, Copy)]
+pub(in crate::detect::net) struct Neon(float32x4_t);
+
+// SAFETY lines: every function's condition (the instruction set is on, pointers are good) is the trait's.
+impl Vector for Neon {
+    const LANES: usize = 4;
+    const TILE_ROWS: usize = 8;
+    const WIDE_TILE_ROWS: usize = 6;
+    const DEPTHWISE_COLUMNS: usize = 7;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vdupq_n_f32(value) })
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vld1q_f32(from) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the trait's condition.
+        unsafe { vst1q_f32(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vfmaq_f32(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vaddq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vmaxq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vminq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn prelu(self, slope: Self) -> Self {
+        // SAFETY: the trait's condition.
+        unsafe {
+            let negative = vcltzq_f32(self.0);
+            Self(vbslq_f32(negative, vmulq_f32(self.0, slope.0), self.0))
+        }
+    }
+}

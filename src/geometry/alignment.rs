@@ -76,10 +76,7 @@ mod tests {
     use crate::geometry::rotation::matrix_from_axis_angle;
 
     fn cloud() -> Vec<Vector3<f64>> {
-        (0..12)
-            .map(f64::from)
-            .map(|k| Vector3::new(k.sin(), (1.7 * k).cos(), (0.3 * k * k).sin()))
-            .collect()
+        (0..12).map(f64::from).map(|k| Vector3::new(k.sin(), (1.7 * k).cos(), (0.3 * k * k).sin())).collect()
     }
 
     #[test]

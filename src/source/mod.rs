@@ -3,6 +3,7 @@
 mod camera;
 mod error;
 mod images;
+mod intrinsics;
 mod open;
 mod video;
 
@@ -14,6 +15,7 @@ pub use camera::{
 };
 pub use error::SourceError;
 pub use images::ImagesSource;
+pub use intrinsics::{IntrinsicsChoice, IntrinsicsError, intrinsics_for};
 pub use open::{DEFAULT_PICTURE_FPS, OpenOptions, open};
 pub use video::VideoSource;
 

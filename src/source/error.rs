@@ -174,6 +174,10 @@ pub enum SourceError {
     /// This program was built without cameras.
     #[error("this build reads no cameras: build it with the feature `camera` (needs libclang)")]
     NoCameraSupport,
+    /// The built-in scene cannot be drawn.
+    #[cfg(feature = "render")]
+    #[error(transparent)]
+    Render(#[from] crate::render::RenderError),
 }
 
 impl SourceError {

@@ -5,6 +5,8 @@ mod error;
 mod images;
 mod intrinsics;
 mod open;
+#[cfg(feature = "render")]
+pub mod synthetic;
 mod video;
 
 #[cfg(feature = "camera")]

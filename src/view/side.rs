@@ -15,10 +15,10 @@ use crate::render::{Area, Background, Colour, Light, Mesh, Panel, Projection, St
 const PATH_SECONDS: f64 = 2.5;
 
 /// Depth shown when hands are near, and at most, metres.
-const DEPTH_SHOWN: [f32; 2] = [0.9, 6.0];
+const DEPTH_SHOWN: [f32; 2] = [0.7, 6.0];
 
 /// Room behind the farthest wrist, metres.
-const ROOM_BEHIND: f32 = 0.25;
+const ROOM_BEHIND: f32 = 0.15;
 
 /// Part of the way to the wished scale gone in each frame; jumps would hide the hands' own motion.
 const EASE: f32 = 0.08;
@@ -179,7 +179,7 @@ impl SideView {
                 path.points.iter().map(|(time, p)| (age(*time, now), at(p.z, -p.y))).collect();
             for ends in points.windows(2) {
                 let fresh = 1.0 - (ends[1].0 / PATH_SECONDS) as f32;
-                let colour = colour(path.side).with_opacity(0.75 * fresh.clamp(0.0, 1.0));
+                let colour = faded(colour(path.side), 0.75 * fresh.clamp(0.0, 1.0));
                 strokes.push(Stroke::line(ends[0].1, ends[1].1, 1.4, colour));
             }
         }
@@ -191,6 +191,13 @@ impl SideView {
         let x = self.area.size.width as f32 - 14.0 - text::width(words, TEXT);
         text::write(strokes, Pixel::new(x, 25.0), TEXT, LABEL, words);
     }
+}
+
+/// The colour as it looks over the ground with `opacity`; truly transparent pieces of a path would
+/// show where they overlap.
+fn faded(colour: Colour, opacity: f32) -> Colour {
+    let mix = |k: usize| f32::from(GROUND.0[k]) * (1.0 - opacity) + f32::from(colour.0[k]) * opacity;
+    Colour::rgb(mix(0) as u8, mix(1) as u8, mix(2) as u8)
 }
 
 fn age(time: Timestamp, now: Timestamp) -> f64 {

@@ -20,11 +20,11 @@ pub struct ObservationConfig {
 impl Default for ObservationConfig {
     fn default() -> Self {
         Self {
-            keypoint_sigma: 0.012,
+            keypoint_sigma: 0.014,
             min_keypoint_sigma_px: 1.0,
             keypoint_outlier: 3.0,
-            landmark_sigma_lateral: 0.03,
-            landmark_sigma_depth: 0.03,
+            landmark_sigma_lateral: 0.1,
+            landmark_sigma_depth: 0.05,
             landmark_outlier: 2.0,
         }
     }
@@ -112,6 +112,28 @@ impl Default for ShapeConfig {
     }
 }
 
+/// When a track is compared with a fresh fit, and when it gives way to it. Costs are half sums of
+/// squared standard deviations.
+#[derive(Clone, Debug)]
+pub struct DoubtConfig {
+    /// Frames between two second opinions.
+    pub every_frames: usize,
+    /// Most steps of the solver for a second opinion.
+    pub iterations: usize,
+    /// Cost by which a track may lag behind a fresh fit: the price of its smoothness.
+    pub allowance: f64,
+    /// The same in parts of the fresh fit's cost.
+    pub relative_allowance: f64,
+    /// Summed excess of cost at which the track restarts.
+    pub restart_at: f64,
+}
+
+impl Default for DoubtConfig {
+    fn default() -> Self {
+        Self { every_frames: 3, iterations: 15, allowance: 8.0, relative_allowance: 0.25, restart_at: 45.0 }
+    }
+}
+
 /// Everything the fit can be told.
 #[derive(Clone, Debug)]
 pub struct FitConfig {
@@ -123,6 +145,8 @@ pub struct FitConfig {
     pub motion: MotionConfig,
     /// Shape and size.
     pub shape: ShapeConfig,
+    /// Second opinions.
+    pub doubt: DoubtConfig,
     /// Most steps of the solver on a frame that continues a track.
     pub tracking_iterations: usize,
     /// Most steps of the solver for each start of a new track.
@@ -136,6 +160,7 @@ impl Default for FitConfig {
             anatomy: AnatomyPrior::default(),
             motion: MotionConfig::default(),
             shape: ShapeConfig::default(),
+            doubt: DoubtConfig::default(),
             tracking_iterations: 8,
             start_iterations: 40,
         }

@@ -5,7 +5,7 @@
 
 use nalgebra::{Matrix3, Rotation3, Unit, Vector3};
 
-use super::landmarks::LANDMARK_OFFSETS;
+use super::landmarks::BEYOND_JOINT_MM;
 use super::parameters::{ANGLES, Posture};
 use crate::event::KEYPOINTS;
 use crate::hand::Skeleton;
@@ -14,6 +14,11 @@ use crate::hand::joints::openpose_from_mano;
 
 /// Shape coefficients.
 pub(super) const SHAPES: usize = 10;
+
+/// Key point at the base of the middle finger.
+const MIDDLE_KNUCKLE: usize = 9;
+/// Millimetres in a metre.
+const MM: f64 = 1e3;
 
 /// Shape coefficients of one hand.
 pub(super) type Betas = nalgebra::SVector<f64, SHAPES>;
@@ -55,6 +60,8 @@ pub(super) struct Chain {
     offsets: [Vector3<f64>; KEYPOINTS],
     /// How `offsets` change with each shape coefficient.
     offset_shape: [[Vector3<f64>; SHAPES]; KEYPOINTS],
+    /// From each joint to where the 2D tracker puts its key point, in the joint's parent's rest frame.
+    beyond: [Vector3<f64>; KEYPOINTS],
     /// Axis of each free angle in the rest pose.
     axes: [Unit<Vector3<f64>>; ANGLES],
     /// Least and greatest value of each free angle.
@@ -70,8 +77,14 @@ impl Chain {
         let rest = openpose_from_mano(&skeleton.joints, &skeleton.tips);
         let shape = openpose_from_mano(&skeleton.joint_shape, &skeleton.tip_shape);
         let anatomy = &skeleton.anatomy;
+        let offsets = std::array::from_fn(|k| rest[k] - rest[parent_of(k)]);
+        let beyond = std::array::from_fn(|k| {
+            let bone: &Vector3<f64> = &offsets[if k == 0 { MIDDLE_KNUCKLE } else { k }];
+            bone * (BEYOND_JOINT_MM[k] / MM / bone.norm().max(f64::EPSILON))
+        });
         Self {
-            offsets: std::array::from_fn(|k| rest[k] - rest[parent_of(k)]),
+            offsets,
+            beyond,
             offset_shape: std::array::from_fn(|k| {
                 std::array::from_fn(|b| shape[k][b] - shape[parent_of(k)][b])
             }),
@@ -97,7 +110,7 @@ impl Chain {
     pub fn hand_length(&self, betas: &Betas) -> (f64, Betas) {
         let bones = self.bones(betas);
         let (mut length, mut gradient) = (0.0, Betas::zeros());
-        for k in 9..=12 {
+        for k in MIDDLE_KNUCKLE..MIDDLE_KNUCKLE + 4 {
             let bone = bones.0[k];
             length += bone.norm();
             for b in 0..SHAPES {
@@ -116,7 +129,7 @@ impl Chain {
             axes: [Vector3::zeros(); ANGLES],
             pivots: [Vector3::zeros(); ANGLES],
         };
-        bent.keypoints[0] = bent.frames[0] * Vector3::from(LANDMARK_OFFSETS[0]);
+        bent.keypoints[0] = bent.frames[0] * self.beyond[0];
         for (f, finger) in FINGER_ANGLES.iter().enumerate() {
             let mut frame = *posture.rotation.matrix();
             let mut joint = Vector3::zeros();
@@ -124,7 +137,7 @@ impl Chain {
             for level in 0..4 {
                 let k = 1 + 4 * f + level;
                 bent.frames[k] = frame;
-                bent.keypoints[k] = joint + frame * (bones.0[k] + Vector3::from(LANDMARK_OFFSETS[k]));
+                bent.keypoints[k] = joint + frame * (bones.0[k] + self.beyond[k]);
                 joint += frame * bones.0[k];
                 bent.joints[k] = joint;
                 let end = finger.first + finger.at_level[(level + 1).min(3)];
@@ -161,12 +174,19 @@ fn shaped(mean: Vector3<f64>, shape: &[Vector3<f64>; SHAPES], betas: &Betas) -> 
 #[derive(Clone, Debug)]
 pub(super) struct Bones([Vector3<f64>; KEYPOINTS]);
 
+impl Bones {
+    /// Sum of the bones' lengths, metres; bending does not change it.
+    pub fn total_length(&self) -> f64 {
+        self.0.iter().map(|bone| bone.norm()).sum()
+    }
+}
+
 /// A bent hand, relative to its wrist, in camera axes.
 #[derive(Clone, Debug)]
 pub(super) struct Bent {
     /// The model's joints.
     pub joints: [Vector3<f64>; KEYPOINTS],
-    /// Where the 2D tracker puts its key points ([`LANDMARK_OFFSETS`]).
+    /// Where the 2D tracker puts its key points ([`super::landmarks`]).
     pub keypoints: [Vector3<f64>; KEYPOINTS],
     /// Orientation of the bone that ends in each key point.
     frames: [Matrix3<f64>; KEYPOINTS],

@@ -11,9 +11,11 @@
 //! way out.
 
 mod config;
+mod doubt;
 mod kinematics;
 mod landmarks;
 mod motion;
+mod normal;
 mod observation;
 mod parameters;
 mod prior;
@@ -23,6 +25,6 @@ mod solver;
 mod start;
 mod track;
 
-pub use config::{AnatomyPrior, FitConfig, MotionConfig, ObservationConfig, ShapeConfig};
+pub use config::{AnatomyPrior, DoubtConfig, FitConfig, MotionConfig, ObservationConfig, ShapeConfig};
 pub use observation::HandObservation;
 pub use track::{FittedHand, TrackFitter};

@@ -3,6 +3,7 @@
 use nalgebra::{Rotation3, Vector2, Vector3};
 
 use super::config::ObservationConfig;
+use super::kinematics::parent_of;
 use crate::event::{KEYPOINTS, Side};
 use crate::geometry::{CameraModel, Pixel};
 
@@ -74,6 +75,11 @@ impl Evidence {
             }),
         })
     }
+}
+
+/// Sum of the lengths of the landmarks' bones, metres.
+pub(super) fn total_length(landmarks: &[Vector3<f64>; KEYPOINTS]) -> f64 {
+    (1..KEYPOINTS).map(|k| (landmarks[k] - landmarks[parent_of(k)]).norm()).sum()
 }
 
 /// Diagonal of the key points' box in pixels, `None` for points that cannot be a hand.

@@ -5,19 +5,19 @@
 //! terms and `rho(s) = s` on the two priors; the Hessian is `J^T w J` with `w = rho'(s)` (iteratively
 //! reweighted least squares).
 
-use nalgebra::{Matrix2x3, Matrix3, SMatrix, SVector, Vector2, Vector3};
+use nalgebra::{Matrix2x3, Matrix3, SMatrix, Vector2, Vector3};
 
 use super::config::FitConfig;
-use super::kinematics::{Bent, Betas, Bones, Chain, SHAPES, angles_of, parent_of};
+use super::kinematics::{Bent, Betas, Bones, Chain, parent_of};
+use super::landmarks::relative_sigma;
+use super::normal::{Columns, Normal, ShapeNormal};
 use super::observation::Evidence;
-use super::parameters::{FIRST_ANGLE, Posture, Step, StepMatrix, TRANSLATION};
+use super::parameters::{Posture, Step, StepMatrix};
 use super::prior;
 use crate::event::KEYPOINTS;
 
 /// Nearest depth of a key point, metres: nothing closer is a hand in a picture.
 const NEAREST: f64 = 0.02;
-/// Most unknowns that one residual depends on: root, wrist and two key points' worth of one finger.
-const MOST_COLUMNS: usize = 6 + 5;
 
 /// A Gaussian belief of the posture before the frame is seen.
 #[derive(Clone, Debug)]
@@ -36,25 +36,10 @@ pub(super) struct Problem<'a> {
     pub config: &'a FitConfig,
     /// Weight of the usual bends, 1 for a frame that stands alone.
     pub anatomy_weight: f64,
+    /// Factor that brings the landmarks to the bones' size: their size is a guess of the tracker.
+    pub landmark_scale: f64,
     /// What the frames before say, if anything.
     pub prediction: Option<&'a Prediction>,
-}
-
-/// Cost, gradient and Gauss-Newton Hessian at a posture.
-#[derive(Clone, Debug)]
-pub(super) struct Normal {
-    pub cost: f64,
-    pub gradient: Step,
-    pub hessian: StepMatrix,
-}
-
-/// Second-order terms of the cost in the shape.
-#[derive(Clone, Debug)]
-pub(super) struct ShapeNormal {
-    pub gradient: Betas,
-    pub hessian: SMatrix<f64, SHAPES, SHAPES>,
-    /// Mixed derivatives, shape by posture.
-    pub mixed: SMatrix<f64, SHAPES, { super::parameters::UNKNOWNS }>,
 }
 
 /// Cauchy's `rho(s)` and `rho'(s)` for a squared residual.
@@ -157,7 +142,7 @@ impl Problem<'_> {
 
     fn keypoint(&self, bent: &Bent, posture: &Posture, k: usize) -> KeypointResidual {
         let point = posture.wrist + bent.keypoints[k];
-        let inverse_sigma = 1.0 / self.evidence.ray_sigma;
+        let inverse_sigma = 1.0 / (self.evidence.ray_sigma * relative_sigma(k));
         let residual = (ray_of(point) - self.evidence.rays[k]) * inverse_sigma;
         let w = inverse_sigma / point.z.max(NEAREST);
         let ray = ray_of(point);
@@ -174,7 +159,7 @@ impl Problem<'_> {
         let parent = parent_of(k);
         let observation = &self.config.observation;
         let bone = bent.keypoints[k] - bent.keypoints[parent];
-        let seen = landmarks[k] - landmarks[parent];
+        let seen = (landmarks[k] - landmarks[parent]) * self.landmark_scale;
         let lateral = 1.0 / observation.landmark_sigma_lateral;
         let whiten = Vector3::new(lateral, lateral, 1.0 / observation.landmark_sigma_depth);
         let residual = (bone - seen).component_mul(&whiten);
@@ -204,87 +189,130 @@ struct BoneResidual {
     robust: (f64, f64),
 }
 
-/// The non-zero columns of a Jacobian.
-struct Columns<const ROWS: usize> {
-    columns: [SVector<f64, ROWS>; MOST_COLUMNS],
-    indices: [usize; MOST_COLUMNS],
-    count: usize,
-}
+#[cfg(test)]
+mod tests {
+    use nalgebra::Rotation3;
 
-impl Columns<3> {
-    /// Derivative of key point `k` by the unknowns.
-    fn of(bent: &Bent, k: usize) -> Self {
-        let mut columns = Self::empty();
-        let point = bent.keypoints[k];
-        for axis in 0..3 {
-            columns.push(axis, Vector3::ith(axis, 1.0).cross(&point));
-        }
-        for axis in 0..3 {
-            columns.push(TRANSLATION + axis, Vector3::ith(axis, 1.0));
-        }
-        for angle in angles_of(k) {
-            columns.push(FIRST_ANGLE + angle, bent.angle_derivative(k, angle));
-        }
-        columns
+    use super::*;
+    use crate::fit::kinematics::SHAPES;
+    use crate::fit::observation::total_length;
+    use crate::fit::parameters::{ANGLES, UNKNOWNS};
+    use crate::hand::HandModel;
+
+    /// Step of the finite differences and how close they must come, relative to the gradient.
+    const EPSILON: f64 = 1e-6;
+    const CLOSE: f64 = 1e-5;
+
+    struct Scene {
+        chain: Chain,
+        evidence: Evidence,
+        config: FitConfig,
+        prediction: Prediction,
+        posture: Posture,
     }
 
-    /// Derivative of the bone that ends in key point `k` by the unknowns.
-    fn of_bone(bent: &Bent, k: usize) -> Self {
-        let mut columns = Self::empty();
-        let parent = parent_of(k);
-        let bone = bent.keypoints[k] - bent.keypoints[parent];
-        for axis in 0..3 {
-            columns.push(axis, Vector3::ith(axis, 1.0).cross(&bone));
+    /// A bent hand, seen with errors of some sigmas, and a prediction beside it.
+    fn scene() -> Scene {
+        let chain = Chain::new(HandModel::open().skeleton());
+        let posture = Posture {
+            rotation: Rotation3::new(Vector3::new(0.4, -1.2, 0.9)),
+            wrist: Vector3::new(0.05, -0.08, 0.6),
+            angles: std::array::from_fn(|i| 0.1 + 0.02 * i as f64),
+        };
+        let bent = chain.bend(&chain.bones(&Betas::zeros()), &posture);
+        let noise = |k: usize, scale: f64| ((k * 7919 % 101) as f64 / 50.0 - 1.0) * scale;
+        let evidence = Evidence {
+            rays: std::array::from_fn(|k| {
+                ray_of(posture.wrist + bent.keypoints[k]) + Vector2::new(noise(k, 0.01), noise(k + 50, 0.01))
+            }),
+            ray_sigma: 0.003,
+            focal: 600.0,
+            landmarks: Some(std::array::from_fn(|k| {
+                bent.keypoints[k] * 0.7
+                    + Vector3::new(noise(k, 0.01), noise(k + 9, 0.01), noise(k + 31, 0.02))
+            })),
+        };
+        let information = StepMatrix::identity() * 50.0 + StepMatrix::repeat(3.0);
+        let beside = posture.plus(&Step::from_fn(|i, _| noise(i, 0.02)));
+        let prediction = Prediction { posture: beside, information };
+        Scene { chain, evidence, config: FitConfig::default(), prediction, posture }
+    }
+
+    fn problem<'a>(scene: &'a Scene, bones: &'a Bones) -> Problem<'a> {
+        Problem {
+            chain: &scene.chain,
+            bones,
+            evidence: &scene.evidence,
+            config: &scene.config,
+            anatomy_weight: 0.7,
+            landmark_scale: bones.total_length() / total_length(scene.evidence.landmarks.as_ref().unwrap()),
+            prediction: Some(&scene.prediction),
         }
-        let of_parent = angles_of(parent);
-        for angle in angles_of(k) {
-            let mut change = bent.angle_derivative(k, angle);
-            if of_parent.contains(&angle) {
-                change -= bent.angle_derivative(parent, angle);
-            }
-            columns.push(FIRST_ANGLE + angle, change);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_cost() {
+        let scene = scene();
+        let bones = scene.chain.bones(&Betas::zeros());
+        let problem = problem(&scene, &bones);
+        let gradient = problem.linearise(&scene.posture).gradient;
+        for i in 0..UNKNOWNS {
+            let step = Step::ith(i, EPSILON);
+            let cost = |step: &Step| problem.cost(&scene.posture.plus(step));
+            let slope = (cost(&step) - cost(&-step)) / (2.0 * EPSILON);
+            assert!((slope - gradient[i]).abs() < CLOSE * gradient.norm(), "{i}: {slope} {}", gradient[i]);
         }
-        columns
-    }
-}
-
-impl<const ROWS: usize> Columns<ROWS> {
-    fn empty() -> Self {
-        Self { columns: [SVector::zeros(); MOST_COLUMNS], indices: [0; MOST_COLUMNS], count: 0 }
     }
 
-    fn push(&mut self, index: usize, column: SVector<f64, ROWS>) {
-        self.columns[self.count] = column;
-        self.indices[self.count] = index;
-        self.count += 1;
-    }
-
-    fn map<const OUT: usize>(&self, f: impl Fn(&SVector<f64, ROWS>) -> SVector<f64, OUT>) -> Columns<OUT> {
-        let mut mapped = Columns::empty();
-        for (index, column) in self.iter() {
-            mapped.push(index, f(column));
+    #[test]
+    fn the_hessian_of_a_perfect_fit_is_the_curvature_of_the_cost() {
+        let mut scene = scene();
+        let bones = scene.chain.bones(&Betas::zeros());
+        let bent = scene.chain.bend(&bones, &scene.posture);
+        scene.evidence.rays = std::array::from_fn(|k| ray_of(scene.posture.wrist + bent.keypoints[k]));
+        scene.evidence.landmarks = Some(bent.keypoints);
+        scene.prediction.posture = scene.posture.clone();
+        let mut problem = problem(&scene, &bones);
+        problem.anatomy_weight = 0.0;
+        let hessian = problem.linearise(&scene.posture).hessian;
+        for i in 0..UNKNOWNS {
+            let step = Step::ith(i, EPSILON);
+            let gradient = |step: &Step| problem.linearise(&scene.posture.plus(step)).gradient;
+            let column = (gradient(&step) - gradient(&-step)) / (2.0 * EPSILON);
+            assert!((column - hessian.column(i)).norm() < 1e-3 * hessian.norm(), "{i}");
         }
-        mapped
     }
 
-    fn iter(&self) -> impl Iterator<Item = (usize, &SVector<f64, ROWS>)> {
-        self.indices.iter().copied().zip(&self.columns).take(self.count)
+    #[test]
+    fn the_shape_gradient_is_the_slope_of_the_key_points_cost() {
+        let mut scene = scene();
+        scene.evidence.landmarks = None;
+        let normal = {
+            let bones = scene.chain.bones(&Betas::zeros());
+            let problem = Problem { landmark_scale: 1.0, ..without_landmarks(&scene, &bones) };
+            problem.observe_shape(&scene.posture)
+        };
+        for b in 0..SHAPES {
+            let cost = |change: f64| {
+                let bones = scene.chain.bones(&Betas::ith(b, change));
+                without_landmarks(&scene, &bones).observe(&scene.posture).cost
+            };
+            let slope = (cost(EPSILON) - cost(-EPSILON)) / (2.0 * EPSILON);
+            let error = (slope - normal.gradient[b]).abs();
+            assert!(error < CLOSE * normal.gradient.norm(), "{b}: {slope} {}", normal.gradient[b]);
+        }
+        assert_eq!(normal.mixed.ncols(), 6 + ANGLES);
     }
-}
 
-impl Normal {
-    /// Adds `weight J^T r` and `weight J^T J`.
-    fn add<const ROWS: usize>(
-        &mut self,
-        columns: &Columns<ROWS>,
-        residual: &SVector<f64, ROWS>,
-        weight: f64,
-    ) {
-        for (row, left) in columns.iter() {
-            self.gradient[row] += weight * left.dot(residual);
-            for (column, right) in columns.iter() {
-                self.hessian[(row, column)] += weight * left.dot(right);
-            }
+    fn without_landmarks<'a>(scene: &'a Scene, bones: &'a Bones) -> Problem<'a> {
+        Problem {
+            chain: &scene.chain,
+            bones,
+            evidence: &scene.evidence,
+            config: &scene.config,
+            anatomy_weight: 0.0,
+            landmark_scale: 1.0,
+            prediction: None,
         }
     }
 }

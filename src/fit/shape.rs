@@ -8,8 +8,8 @@ use nalgebra::SMatrix;
 
 use super::config::ShapeConfig;
 use super::kinematics::{Betas, Chain, SHAPES};
+use super::normal::ShapeNormal;
 use super::parameters::StepMatrix;
-use super::residuals::ShapeNormal;
 
 type ShapeMatrix = SMatrix<f64, SHAPES, SHAPES>;
 

@@ -7,6 +7,7 @@ use super::observation::Evidence;
 use super::parameters::{ANGLES, Posture};
 use super::prior::USUAL_ANGLES;
 use crate::event::KEYPOINTS;
+use crate::geometry::alignment::align_rigid;
 
 /// Angles by which the landmarks' orientation is varied: they err by up to this much.
 const TILTS: [f64; 2] = [-0.6, 0.6];
@@ -41,7 +42,8 @@ pub(super) fn candidates(chain: &Chain, bones: &Bones, evidence: &Evidence) -> V
         start.angles = bends_of(landmarks);
         start.clamp(&chain.limits);
         let rest = chain.bend(bones, &Posture { rotation: Rotation3::identity(), ..start.clone() });
-        let rotation = kabsch(&rest.keypoints, landmarks);
+        let rotation = align_rigid(&rest.keypoints, landmarks)
+            .map_or(start.rotation, |rigid| Rotation3::from_matrix_unchecked(rigid.rotation));
         rotations.push(rotation);
         rotations.push(mirrored_in_depth(&rotation));
         for tilt in TILTS {
@@ -96,18 +98,6 @@ fn bends_of(landmarks: &[Vector3<f64>; KEYPOINTS]) -> [f64; ANGLES] {
         angles[at] = bone(parent_of(k)).angle(&bone(k));
     }
     angles
-}
-
-/// The rotation that brings `from` closest to `to` after both are centred (Kabsch 1976).
-fn kabsch(from: &[Vector3<f64>; KEYPOINTS], to: &[Vector3<f64>; KEYPOINTS]) -> Rotation3<f64> {
-    let mean = |points: &[Vector3<f64>; KEYPOINTS]| points.iter().sum::<Vector3<f64>>() / KEYPOINTS as f64;
-    let (from_mean, to_mean) = (mean(from), mean(to));
-    let covariance: Matrix3<f64> =
-        from.iter().zip(to).map(|(f, t)| (t - to_mean) * (f - from_mean).transpose()).sum();
-    let svd = covariance.svd(true, true);
-    let (Some(u), Some(v_t)) = (svd.u, svd.v_t) else { return Rotation3::identity() };
-    let sign = (u * v_t).determinant().signum();
-    Rotation3::from_matrix_unchecked(u * Matrix3::from_diagonal(&Vector3::new(1.0, 1.0, sign)) * v_t)
 }
 
 /// The orientation in which the palm's plane (rest x and z axes) tilts the other way.

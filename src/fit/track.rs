@@ -5,9 +5,10 @@ use std::sync::Arc;
 use nalgebra::Vector3;
 
 use super::config::FitConfig;
+use super::doubt::Doubt;
 use super::kinematics::{Bones, Chain};
 use super::motion::MotionFilter;
-use super::observation::{Evidence, HandObservation};
+use super::observation::{Evidence, HandObservation, total_length};
 use super::parameters::Posture;
 use super::residuals::{Prediction, Problem};
 use super::shape::ShapeLearner;
@@ -49,6 +50,7 @@ pub struct TrackFitter {
     bones: Bones,
     shape: ShapeLearner,
     filter: Option<MotionFilter>,
+    doubt: Doubt,
     last: Option<Timestamp>,
 }
 
@@ -58,7 +60,18 @@ impl TrackFitter {
         let chain = Chain::new(model.skeleton());
         let shape = ShapeLearner::new(&chain, &config.shape);
         let bones = chain.bones(&shape.betas);
-        Self { model, camera, side, config, chain, bones, shape, filter: None, last: None }
+        Self {
+            model,
+            camera,
+            side,
+            config,
+            chain,
+            bones,
+            shape,
+            filter: None,
+            doubt: Doubt::default(),
+            last: None,
+        }
     }
 
     /// Takes in the hand's observation of the frame captured at `t`.
@@ -91,9 +104,26 @@ impl TrackFitter {
     /// Fits a frame that stands alone, from several starts, and begins the track there.
     fn begin(&mut self, evidence: &Evidence) -> Posture {
         let best = self.fit_alone(evidence);
-        let information = self.problem(evidence, None, 1.0).linearise(&best.posture).hessian;
-        self.filter = Some(MotionFilter::start(best.posture.clone(), &information));
+        self.restart(evidence, best.posture.clone());
         best.posture
+    }
+
+    /// Forgets the motion so far and continues from `posture`, which fits this frame.
+    fn restart(&mut self, evidence: &Evidence, posture: Posture) {
+        let information = self.problem(evidence, None, 1.0).linearise(&posture).hessian;
+        self.filter = Some(MotionFilter::start(posture, &information));
+        self.doubt = Doubt::default();
+    }
+
+    /// Compares the track with a fresh fit now and then; the fresh posture when it should take over.
+    fn second_opinion(&mut self, evidence: &Evidence, tracked: &Posture) -> Option<Posture> {
+        let asked = self.doubt.ask(&self.config.doubt)?;
+        let problem = self.problem(evidence, None, 1.0);
+        let mut starts = candidates(&self.chain, &self.bones, evidence);
+        let start = starts.swap_remove(asked % starts.len());
+        let fresh = minimise(&problem, start, self.config.doubt.iterations);
+        let tracked = problem.cost(tracked);
+        self.doubt.weigh(tracked, fresh.cost, &self.config.doubt).then_some(fresh.posture)
     }
 
     /// The best fit of one frame from all starts.
@@ -116,7 +146,13 @@ impl TrackFitter {
         if let Some(filter) = &mut self.filter {
             filter.correct(solution.posture.clone(), prediction, &observed, &self.chain.limits);
         }
-        solution.posture
+        match self.second_opinion(evidence, &solution.posture) {
+            Some(fresh) => {
+                self.restart(evidence, fresh.clone());
+                fresh
+            }
+            None => solution.posture,
+        }
     }
 
     fn learn_shape(&mut self, evidence: &Evidence, posture: &Posture, dt: f64) {
@@ -151,6 +187,10 @@ impl TrackFitter {
             evidence,
             config: &self.config,
             anatomy_weight,
+            landmark_scale: evidence
+                .landmarks
+                .as_ref()
+                .map_or(1.0, |l| self.bones.total_length() / total_length(l)),
             prediction,
         }
     }

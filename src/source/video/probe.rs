@@ -1,6 +1,7 @@
 //! What ffprobe says about a video before a picture is decoded.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -82,7 +83,7 @@ pub fn probe(path: &Path) -> Result<Probe, SourceError> {
         .map_err(|source| SourceError::program("ffprobe", source))?;
     let name = path.display().to_string();
     if !output.status.success() {
-        return Err(not_a_video(name, &String::from_utf8_lossy(&output.stderr)));
+        return Err(not_a_video(path, &String::from_utf8_lossy(&output.stderr)));
     }
     let answer: Answer = serde_json::from_slice(&output.stdout)
         .map_err(|error| SourceError::NotAVideo { path: name.clone(), reason: error.to_string() })?;
@@ -93,11 +94,20 @@ pub fn probe(path: &Path) -> Result<Probe, SourceError> {
     Ok(facts(stream, &answer))
 }
 
-fn not_a_video(path: String, said: &str) -> SourceError {
-    if said.contains("moov atom not found") {
-        return SourceError::CutOff { path };
+fn not_a_video(path: &Path, said: &str) -> SourceError {
+    let name = path.display().to_string();
+    // Anything named .mp4 lacks an index; only what begins like an mp4 has lost it.
+    if said.contains("moov atom not found") && begins_like_mp4(path) {
+        return SourceError::CutOff { path: name };
     }
-    SourceError::NotAVideo { path, reason: first_reason(said) }
+    SourceError::NotAVideo { path: name, reason: first_reason(said) }
+}
+
+/// Whether the first box of the file is one that mp4 and mov files begin with.
+fn begins_like_mp4(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && [b"ftyp", b"mdat", b"wide", b"free"].iter().any(|name| start.ends_with(*name))
 }
 
 /// The first line ffmpeg printed, without the address of the part that printed it.

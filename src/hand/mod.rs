@@ -6,10 +6,13 @@ pub mod anatomy;
 mod arrays;
 pub mod joints;
 mod lbs;
+mod mano;
 pub mod mirror;
 mod model;
+mod npz;
 mod open;
 mod parameters;
+mod pickle;
 mod skeleton;
 
 pub use anatomy::Anatomy;

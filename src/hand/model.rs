@@ -8,7 +8,9 @@ use super::anatomy::Anatomy;
 use super::arrays::{Malformed, NamedArrays};
 use super::joints::{FINGERS, MANO_JOINTS, MANO_PARENTS, openpose_from_mano};
 use super::lbs::Mesh;
+use super::mano::read_pickle;
 use super::mirror::{mirror_faces, mirror_point, mirror_pose};
+use super::npz::read_npz;
 use super::open::{OPEN_HAND, OPEN_HAND_NAME, read_safetensors};
 use super::parameters::Parameters;
 use super::skeleton::{Skeleton, forward_kinematics};
@@ -66,7 +68,10 @@ impl HandModel {
             .expect("a test loads the embedded hand, whose bytes are fixed at build time")
     }
 
-    /// Reads a hand model from a file: `.safetensors` as the embedded one.
+    /// Reads a right hand from a file: `.safetensors` as the embedded one, MANO's own
+    /// `MANO_RIGHT.pkl`, or an `.npz` with the same arrays. Nothing in the file is executed.
+    ///
+    /// A file without anatomy (MANO's) borrows the open hand's, see [`Anatomy`].
     ///
     /// # Errors
     /// [`HandModelError`] where the file cannot be read or is no hand model.
@@ -81,7 +86,9 @@ impl HandModel {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         let arrays = match extension.as_str() {
             "safetensors" => read_safetensors(&bytes),
-            other => Err(Malformed::new(format!("`.{other}` is unknown; use .safetensors"))),
+            "pkl" => read_pickle(&bytes),
+            "npz" => read_npz(&bytes),
+            other => Err(Malformed::new(format!("`.{other}` is unknown; use .safetensors, .pkl or .npz"))),
         };
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Self::from_arrays(&name, arrays).map_err(|fault| malformed(fault.to_string()))
@@ -307,6 +314,60 @@ mod tests {
             let tip = rest.pose(&rotations, &[0.0; 10], Vector3::zeros())[4 * finger + 4];
             assert!(tip.y < rest.tips[finger].y - 0.02, "finger {finger} tip {tip}");
         }
+    }
+
+    fn fixture(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    }
+
+    #[test]
+    fn a_hand_from_a_pickle_poses_like_the_same_hand_from_an_archive() {
+        let pickle = HandModel::load(&fixture("mano_like_python2.pkl")).unwrap();
+        let archive = HandModel::load(&fixture("mano_like_full.npz")).unwrap();
+        let pose = bent(&pickle);
+        for side in [Side::Left, Side::Right] {
+            let (a, b) = (pickle.posed(&pose, side), archive.posed(&pose, side));
+            assert_eq!(a.vertices, b.vertices);
+            assert_eq!(a.joints, b.joints);
+        }
+        assert_eq!(pickle.name(), "mano_like_python2");
+    }
+
+    #[test]
+    fn a_hand_without_anatomy_bends_toward_the_palm_all_the_same() {
+        let model = HandModel::load(&fixture("mano_like.npz")).unwrap();
+        for joint in &model.skeleton().anatomy.joints[..12] {
+            let [flexion, abduction, bone] = joint.axes;
+            assert!(flexion.dot(&bone).abs() < 1e-9 && flexion.dot(&abduction).abs() < 1e-9);
+            let moved = joint.rotation([0.5, 0.0, 0.0]) * bone - bone;
+            assert!(moved.y < -0.2, "flexion moves the bone by {moved}");
+        }
+    }
+
+    #[test]
+    fn a_left_hand_and_a_hand_with_missing_or_odd_arrays_are_refused() {
+        let fault = |change: &dyn Fn(&mut NamedArrays)| {
+            let mut arrays = read_npz(include_bytes!("../../tests/fixtures/mano_like.npz")).unwrap();
+            change(&mut arrays);
+            HandModel::from_arrays("changed", Ok(arrays))
+                .err()
+                .map_or_else(String::new, |fault| fault.to_string())
+        };
+        let change = |name: &'static str, at: usize, to: f64| {
+            fault(&move |arrays| arrays.get_mut(name).unwrap().data[at] = to)
+        };
+        assert_eq!(fault(&|_| ()), "");
+        assert_eq!(fault(&|a| drop(a.remove("weights"))), "it has no array called weights");
+        assert!(fault(&|a| a.get_mut("v_template").unwrap().shape = vec![10, 6]).contains("shape [10, 6]"));
+        assert!(
+            fault(&|a| a.get_mut("v_template").unwrap().data.iter_mut().for_each(|x| *x = -*x))
+                .contains("left")
+        );
+        assert_eq!(change("shapedirs", 7, f64::NAN), "shapedirs holds NaN");
+        assert!(change("f", 0, 20.0).contains("vertex 20 of 20"));
+        assert!(change("f", 0, -1.0).contains("vertex -1"));
+        assert!(change("weights", 3, 9.0).contains("adds up to"));
+        assert!(change("kintree_table", 2, 7.0).contains("sixteen joints"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::skeleton::SHAPES;
 pub(super) const POSE_FEATURES: usize = 9 * FINGER_JOINTS;
 
 /// Most vertices of a hand mesh.
-const MOST_VERTICES: usize = 50_000;
+const MOST_VERTICES: usize = 10_000;
 
 /// Vertices of MANO's mesh, and its finger tips among them (thumb, index, middle, ring, pinky) as
 /// HaMeR and Dyn-HaMR choose them.
@@ -72,6 +72,7 @@ impl Parameters {
             weights,
         };
         parameters.tips = parameters.find_tips(arrays)?;
+        parameters.check_side()?;
         Ok(parameters)
     }
 
@@ -80,6 +81,17 @@ impl Parameters {
         let row = self.joint_regressor[joint].iter().enumerate();
         row.filter(|(_, share)| **share != 0.0)
             .fold(Vector3::zeros(), |sum, (vertex, &share)| sum + of_vertex(vertex) * share)
+    }
+
+    /// MANO's right hand points along -x in its rest pose, its left hand along +x.
+    fn check_side(&self) -> Result<(), Malformed> {
+        let [wrist, knuckle] = [0, 4].map(|joint| self.regress(joint, |vertex| self.template[vertex]));
+        if knuckle.x < wrist.x {
+            return Ok(());
+        }
+        Err(Malformed::new(
+            "it is a left hand; give the right one (MANO_RIGHT), the left is its mirror image",
+        ))
     }
 
     /// The file's tips, MANO's where the mesh is MANO's, and otherwise the vertices farthest out.

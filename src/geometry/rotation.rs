@@ -21,7 +21,9 @@ pub fn matrix_from_axis_angle<T: RealField + Copy>(axis_angle: Vector3<T>) -> Ma
         let squared = angle * angle;
         (T::one() - squared / convert(6.0), convert::<_, T>(0.5) - squared / convert(24.0))
     } else {
-        (angle.sin() / angle, (T::one() - angle.cos()) / (angle * angle))
+        // 1 - cos a = 2 sin^2(a/2), without the cancellation.
+        let half = (angle / convert(2.0)).sin() / angle;
+        (angle.sin() / angle, half * half * convert(2.0))
     };
     let k = skew(axis_angle);
     Matrix3::identity() + k * sine + k * k * cosine

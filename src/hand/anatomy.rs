@@ -77,6 +77,10 @@ pub struct JointAnatomy {
 }
 
 /// Axes, limits and freedom of all finger joints, MANO order without the wrist.
+///
+/// A model file without anatomy (MANO's) borrows the open hand's: axes are carried over with the palm
+/// and made orthogonal to the bones, limits and freedom stay. Angles count from the rest pose, in which
+/// MANO's fingers are bent by a few degrees, so its limits are off by as much.
 #[derive(Clone, Debug)]
 pub struct Anatomy {
     /// The joints.
@@ -172,11 +176,7 @@ impl Anatomy {
         Self { joints: std::array::from_fn(|j| JointAnatomy::new(flexion[j], bones[j], limits[j], free[j])) }
     }
 
-    /// This anatomy carried over to a hand with other rest joints and tips: axes move with the palm and
-    /// are then made orthogonal to the new bones; limits and freedom stay.
-    ///
-    /// Angles count from the rest pose. MANO's rest fingers are bent by a few degrees, so its limits are
-    /// off by as much.
+    /// This anatomy carried over from its own hand's rest joints and tips to another's.
     pub(super) fn carried_to(
         &self,
         own: (&[Vector3<f64>; MANO_JOINTS], &[Vector3<f64>; FINGERS]),

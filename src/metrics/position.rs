@@ -33,8 +33,7 @@ pub fn pa_mpjpe<E: Points, T: Points>(estimate: &[E], truth: &[T]) -> Result<f64
     mpjpe(&aligned_per_frame(estimate, truth)?, truth)
 }
 
-/// MPJPE after the similarity alignment of the first two frames (G-MPJPE of Dyn-HaMR, WA/W-MPJPE's
-/// first-frames variant of SLAHMR), mm.
+/// MPJPE after the similarity alignment of the first two frames (G-MPJPE of Dyn-HaMR, W-MPJPE of SLAHMR), mm.
 ///
 /// # Errors
 /// As [`pa_mpjpe`]; needs two frames.
@@ -42,7 +41,7 @@ pub fn g_mpjpe<E: Points, T: Points>(estimate: &[E], truth: &[T]) -> Result<f64,
     mpjpe(&aligned_over(estimate, truth, 0..2)?, truth)
 }
 
-/// MPJPE after one similarity alignment over all frames (GA-MPJPE), mm.
+/// MPJPE after one similarity alignment over all frames (GA-MPJPE; WA-MPJPE of SLAHMR), mm.
 ///
 /// # Errors
 /// As [`pa_mpjpe`].

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use handstream::event::{HandPose, Side};
-use handstream::geometry::rotation::{axis_angle_from_matrix, geodesic_angle};
+use handstream::geometry::rotation::{
+    axis_angle_from_matrix, geodesic_angle, matrix_from_6d, matrix_from_axis_angle,
+};
 use handstream::hand::HandModel;
 use handstream::hand::anatomy::FREE_ANGLES;
 use nalgebra::Vector3;
@@ -71,6 +73,41 @@ fn free_angles_make_the_recorded_rotations_and_stay_within_the_limits() {
                 assert!((least - margin..most + margin).contains(angle), "take {take} angle {k} is {angle}");
             }
         }
+    }
+}
+
+#[test]
+fn recorded_poses_of_another_device_stay_within_the_limits() {
+    let Some(path) = shared("motion/quest_poses.safetensors") else { return };
+    let limits = HandModel::open().skeleton().anatomy.limits();
+    let margin = 0.5_f64.to_radians();
+    for (pose, angles) in Fixture::open(&path).numbers("dof").as_chunks::<FREE_ANGLES>().0.iter().enumerate()
+    {
+        for (k, (angle, [least, most])) in angles.iter().zip(limits).enumerate() {
+            assert!((least - margin..most + margin).contains(angle), "pose {pose} angle {k} is {angle}");
+        }
+    }
+}
+
+#[test]
+fn rotations_in_all_forms_equal_the_released_conversions() {
+    let Some(path) = shared("fixtures/haptic/common/rotations.safetensors") else { return };
+    let fixture = Fixture::open(&path);
+    let from_axis_angle = fixture.points("aa.in").into_iter().map(matrix_from_axis_angle).collect::<Vec<_>>();
+    let six = fixture.numbers("rot6d.in");
+    let from_six = six.as_chunks().0.iter().map(|&six| matrix_from_6d(six)).collect::<Vec<_>>();
+    for (ours, name) in [(from_axis_angle, "aa.rotmat_smplx_rodrigues"), (from_six, "rot6d.out")] {
+        for (ours, theirs) in ours.iter().zip(fixture.matrices(name)) {
+            assert!((ours - theirs).norm() < 2e-6, "{name}: {ours} instead of {theirs}");
+        }
+    }
+    let logarithms = fixture.matrices("aa.rotmat_smplx_rodrigues");
+    for (ours, theirs) in
+        logarithms.iter().map(axis_angle_from_matrix).zip(fixture.points("log.rotvec_scipy_f64"))
+    {
+        // Half a turn either way round is the same rotation.
+        let off = (matrix_from_axis_angle(ours) - matrix_from_axis_angle(theirs)).norm();
+        assert!(off < 2e-6, "logarithm {ours} instead of {theirs}");
     }
 }
 

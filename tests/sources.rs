@@ -262,6 +262,24 @@ fn grey_alpha_and_deep_pictures_become_rgb_and_the_smallest_and_largest_run() {
 }
 
 #[test]
+fn a_photograph_is_turned_as_its_camera_noted() {
+    let folder = folder();
+    let mut picture = image::GrayImage::from_pixel(32, 16, image::Luma([250]));
+    (0..16).for_each(|y| (0..16).for_each(|x| picture.put_pixel(x, y, image::Luma([5]))));
+    let path = save(&folder, "turned.jpg", picture);
+    // EXIF with one entry: orientation (0x0112), one short, 6 = turn by 90 degrees clockwise.
+    let mut exif =
+        b"\xFF\xE1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
+    exif.extend([0; 4]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.splice(2..2, exif);
+    std::fs::write(&path, bytes).unwrap();
+    let frame = open_default(&path).unwrap().next_frame().unwrap().unwrap();
+    assert_eq!(frame.size, PictureSize::new(16, 32));
+    assert!(frame.pixels[0] < 50 && *frame.pixels.last().unwrap() > 200, "dark half above");
+}
+
+#[test]
 fn a_damaged_and_an_odd_sized_picture_are_named_and_the_rest_is_read() {
     let folder = folder();
     let picture = image::RgbImage::from_pixel(32, 32, image::Rgb([9; 3]));

@@ -80,9 +80,8 @@ pub enum SourceError {
     },
     /// The video ended early; the frames before it are good.
     #[error(
-        "{path} broke off after {frames} of {} frames ({reason}): the frames so far stand, copy or record it \
-         again for the rest",
-        announced.map_or("unknown".to_owned(), |count| count.to_string())
+        "{path} broke off after {} ({reason}): the frames so far stand, copy or record it again for the rest",
+        counted(*frames, *announced)
     )]
     BrokeOff {
         /// As the user gave it.
@@ -178,6 +177,10 @@ pub enum SourceError {
     #[cfg(feature = "render")]
     #[error(transparent)]
     Render(#[from] crate::render::RenderError),
+}
+
+fn counted(frames: u64, announced: Option<u64>) -> String {
+    announced.map_or_else(|| format!("{frames} frames"), |whole| format!("{frames} of {whole} frames"))
 }
 
 impl SourceError {

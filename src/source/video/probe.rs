@@ -128,16 +128,17 @@ fn facts(stream: &Stream, answer: &Answer) -> Probe {
         .find(|fps| *fps > 0.0)
         .unwrap_or(USUAL_FPS);
     let seconds = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
-    let estimated = || {
-        seconds(&stream.duration)
-            .or_else(|| seconds(&answer.format.duration))
-            .map(|seconds| (seconds * fps).round().max(0.0) as u64)
-    };
+    let from_duration = seconds(&stream.duration)
+        .or_else(|| seconds(&answer.format.duration))
+        .map(|seconds| (seconds * fps).round().max(0.0) as u64);
+    let counted = stream.nb_frames.as_deref().and_then(|text| text.parse::<u64>().ok());
+    // A film cut without re-encoding holds hidden frames before its start, which only the count includes.
+    let frame_count = counted.into_iter().chain(from_duration).min();
     let time_base = stream.time_base.as_deref().and_then(ratio).filter(|(num, _)| *num > 0);
     let (num, den) = time_base.unwrap_or((1, 1_000_000));
     Probe {
         fps,
-        frame_count: stream.nb_frames.as_deref().and_then(|text| text.parse().ok()).or_else(estimated),
+        frame_count,
         time_base: TimeBase { num, den },
         has_fps_mode: has_fps_mode(&answer.program_version.version),
     }

@@ -35,21 +35,19 @@ pub fn crop<const SIDE: usize>(frame: &Frame, region: &Region, outside: Outside,
     let scale = f64::from(region.side) / SIDE as f64;
     let steps = f64::from(STEPS);
     let offset = |i: usize| (i as f64 - SIDE as f64 / 2.0) * scale;
-    let column: [(f64, f64); SIDE] = std::array::from_fn(|x| {
-        let u = offset(x);
-        ((f64::from(region.center.x) + cos * u) * steps, (f64::from(region.center.y) + sin * u) * steps)
-    });
-    let mut positions = [(0i32, 0i32); SIDE];
+    let column_x: [f64; SIDE] =
+        std::array::from_fn(|x| (f64::from(region.center.x) + cos * offset(x)) * steps);
+    let column_y: [f64; SIDE] =
+        std::array::from_fn(|x| (f64::from(region.center.y) + sin * offset(x)) * steps);
+    let (mut xs, mut ys) = ([0i32; SIDE], [0i32; SIDE]);
     for (y, row) in out.chunks_exact_mut(SIDE * 3).take(SIDE).enumerate() {
-        let v = offset(y);
-        let (dx, dy) = (sin * v * steps, cos * v * steps);
-        for (position, &(cx, cy)) in positions.iter_mut().zip(&column) {
-            *position = (round(cx - dx), round(cy + dy));
-        }
+        let (dx, dy) = (-sin * offset(y) * steps, cos * offset(y) * steps);
+        picture.positions(&column_x, dx, picture.last_x, &mut xs);
+        picture.positions(&column_y, dy, picture.last_y, &mut ys);
         // Four values are written for each pixel of three, so that they leave as one vector; the next
         // pixel overwrites the fourth.
         let mut rest = row;
-        for &(px, py) in &positions {
+        for (&px, &py) in xs.iter().zip(&ys) {
             let rgb = picture.sample(px, py);
             if let Some((four, _)) = rest.split_first_chunk_mut() {
                 *four = rgb;
@@ -61,52 +59,77 @@ pub fn crop<const SIDE: usize>(frame: &Frame, region: &Region, outside: Outside,
     }
 }
 
-/// Nearest integer, ties to even.
-fn round(value: f64) -> i32 {
-    (value + ROUND_MAGIC).to_bits() as i32
-}
-
+/// A picture with what sampling needs to know of it.
 struct Picture<'a> {
     pixels: &'a [u8],
     width: i32,
     height: i32,
+    /// Bytes from a pixel to the one below.
+    stride: usize,
+    /// Fixed-point positions of the last column and the last row.
+    last_x: i32,
+    last_y: i32,
     outside: Outside,
 }
 
 impl<'a> Picture<'a> {
     fn new(frame: &'a Frame, outside: Outside) -> Self {
+        let (width, height) = (frame.size.width as i32, frame.size.height as i32);
         Self {
             pixels: &frame.pixels,
-            width: frame.size.width as i32,
-            height: frame.size.height as i32,
+            width,
+            height,
+            stride: frame.size.width * 3,
+            last_x: (width - 1) * STEPS,
+            last_y: (height - 1) * STEPS,
             outside,
+        }
+    }
+
+    /// Rounds one coordinate of a row's positions. Repeating the border is the same as staying on it.
+    fn positions<const SIDE: usize>(
+        &self,
+        column: &[f64; SIDE],
+        shift: f64,
+        last: i32,
+        out: &mut [i32; SIDE],
+    ) {
+        let (low, high) = if self.outside == Outside::Edge { (0, last) } else { (i32::MIN, i32::MAX) };
+        for (position, value) in out.iter_mut().zip(column) {
+            *position = ((value + shift + ROUND_MAGIC).to_bits() as i32).clamp(low, high);
         }
     }
 
     /// The interpolated colour at a fixed-point position, and a fourth value without meaning.
     #[inline(always)]
     fn sample(&self, px: i32, py: i32) -> [f32; 4] {
-        let (x, y) = (px >> FRACTION_BITS, py >> FRACTION_BITS);
-        let (fx, fy) = (px & (STEPS - 1), py & (STEPS - 1));
-        if x >= 0 && y >= 0 && x < self.width - 2 && y < self.height - 1 {
-            let top = (y as usize * self.width as usize + x as usize) * 3;
-            let bottom = top + self.width as usize * 3;
-            if let (Some(top), Some(bottom)) = (self.pixels.get(top..), self.pixels.get(bottom..))
-                && let (Some(top), Some(bottom)) = (top.first_chunk(), bottom.first_chunk())
+        // Negative numbers become large ones.
+        if px as u32 <= self.last_x as u32 && py as u32 <= self.last_y as u32 {
+            // On the last column the pixel before it takes part with weight zero, not the one behind it.
+            let x = (px >> FRACTION_BITS).min((self.width - 2).max(0));
+            let y = (py >> FRACTION_BITS).min((self.height - 2).max(0));
+            let at = y as usize * self.stride + x as usize * 3;
+            if let Some(window) = self.pixels.get(at..at + self.stride + 8)
+                && let (Some(top), Some(bottom)) = (window.first_chunk(), window.last_chunk())
             {
-                return blend(top, bottom, fx, fy);
+                return blend(top, bottom, px - x * STEPS, py - y * STEPS);
             }
         }
-        self.sample_border(x, y, fx, fy)
+        self.sample_border(px, py)
     }
 
+    /// The same where some neighbours lie outside, or reading eight bytes would leave the picture.
     #[cold]
-    fn sample_border(&self, x: i32, y: i32, fx: i32, fy: i32) -> [f32; 4] {
+    fn sample_border(&self, px: i32, py: i32) -> [f32; 4] {
+        let (x, y) = (px >> FRACTION_BITS, py >> FRACTION_BITS);
+        if self.outside == Outside::Black && (x < -1 || y < -1 || x >= self.width || y >= self.height) {
+            return [0.0; 4];
+        }
         let pair = |y: i32| {
             let ([r0, g0, b0], [r1, g1, b1]) = (self.pixel(x, y), self.pixel(x + 1, y));
             [r0, g0, b0, r1, g1, b1, 0, 0]
         };
-        blend(&pair(y), &pair(y + 1), fx, fy)
+        blend(&pair(y), &pair(y + 1), px - x * STEPS, py - y * STEPS)
     }
 
     fn pixel(&self, x: i32, y: i32) -> [u8; 3] {
@@ -114,25 +137,22 @@ impl<'a> Picture<'a> {
         if self.outside == Outside::Black && (nx, ny) != (x, y) {
             return [0; 3];
         }
-        let at = (ny as usize * self.width as usize + nx as usize) * 3;
+        let at = ny as usize * self.stride + nx as usize * 3;
         self.pixels.get(at..).and_then(|rest| rest.first_chunk().copied()).unwrap_or_default()
     }
 }
 
 /// Weighted mean of two neighbours above two neighbours (three bytes each, then two of no meaning),
-/// rounded to whole steps of 1/255.
-///
-/// The sums stay below 2^18, so floating point computes them exactly.
+/// rounded to whole steps of 1/255. The weights `fx` and `fy` of the right and lower ones are 0..=32.
 #[inline(always)]
 fn blend(top: &[u8; 8], bottom: &[u8; 8], fx: i32, fy: i32) -> [f32; 4] {
-    let (above, below) = ((STEPS - fy) as u16, fy as u16);
-    let (left, right) = ((STEPS - fx) as f32, fx as f32);
-    let column: [u16; 8] = std::array::from_fn(|i| u16::from(top[i]) * above + u16::from(bottom[i]) * below);
-    std::array::from_fn(|k| {
-        let sum = f32::from(column[k]) * left + f32::from(column[k + 3]) * right;
-        let mean = (sum * (1.0 / (STEPS * STEPS) as f32) + 0.5) as i32;
-        mean as f32 * (1.0 / 255.0)
-    })
+    let (above, below) = ((STEPS - fy) as i16, fy as i16);
+    let column: [i16; 8] = std::array::from_fn(|i| i16::from(top[i]) * above + i16::from(bottom[i]) * below);
+    let mean = |k: usize| {
+        let sum = i32::from(column[k]) * (STEPS - fx) + i32::from(column[k + 3]) * fx;
+        (sum + STEPS * STEPS / 2) >> (2 * FRACTION_BITS)
+    };
+    std::array::from_fn(|k| mean(k) as f32 * (1.0 / 255.0))
 }
 
 #[cfg(test)]

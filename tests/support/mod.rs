@@ -49,7 +49,7 @@ pub fn models() -> Option<(Vec<u8>, Vec<u8>)> {
 /// When ffmpeg cannot decode the video.
 pub fn video_frames(path: &Path, size: PictureSize) -> Option<impl Iterator<Item = Frame>> {
     let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-nostdin", "-i"]).arg(path);
+    command.args(["-v", "quiet", "-nostdin", "-i"]).arg(path);
     command.args(["-vf", "scale=in_color_matrix=bt601", "-vsync", "passthrough"]);
     command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]).stdout(Stdio::piped());
     let Ok(mut child) = command.spawn() else {

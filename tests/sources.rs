@@ -252,7 +252,7 @@ fn grey_alpha_and_deep_pictures_become_rgb_and_the_smallest_and_largest_run() {
         image::ImageBuffer::<image::Rgb<u16>, _>::from_pixel(2, 5, image::Rgb([65_535, 257, 0])),
     );
     let large = save(&folder, "large.jpg", image::GrayImage::from_pixel(8000, 6000, image::Luma([200])));
-    let mut first = |path: &PathBuf| open_default(path).unwrap().next_frame().unwrap().unwrap();
+    let first = |path: &PathBuf| open_default(path).unwrap().next_frame().unwrap().unwrap();
     assert_eq!(first(&grey).pixels, [7, 7, 7]);
     assert_eq!(first(&alpha).pixels, [7, 8, 9].repeat(6));
     assert_eq!(first(&deep).pixels, [255, 1, 0].repeat(10));

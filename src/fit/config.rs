@@ -105,7 +105,7 @@ impl Default for ShapeConfig {
             hand_length_mm: None,
             length_sigma_mm: 4.0,
             told_length_sigma_mm: 1.0,
-            independence_seconds: 1.0,
+            independence_seconds: 0.5,
             memory_seconds: 20.0,
             limit: 3.0,
         }
@@ -126,11 +126,30 @@ pub struct DoubtConfig {
     pub relative_allowance: f64,
     /// Summed excess of cost at which the track restarts.
     pub restart_at: f64,
+    /// Cost at which a second opinion is asked at once.
+    pub suspicious: f64,
+    /// Cost beyond which a frame shows no hand, whatever the posture.
+    pub absurd: f64,
+}
+
+impl DoubtConfig {
+    /// True where no hand explains a frame of this cost.
+    pub(super) fn is_absurd(&self, cost: f64) -> bool {
+        cost.is_nan() || cost > self.absurd
+    }
 }
 
 impl Default for DoubtConfig {
     fn default() -> Self {
-        Self { every_frames: 3, iterations: 15, allowance: 8.0, relative_allowance: 0.25, restart_at: 45.0 }
+        Self {
+            every_frames: 3,
+            iterations: 15,
+            allowance: 8.0,
+            relative_allowance: 0.25,
+            restart_at: 45.0,
+            suspicious: 70.0,
+            absurd: 200.0,
+        }
     }
 }
 

@@ -15,10 +15,11 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    /// Counts a frame; returns the number of the start to try when it is time for a second opinion.
-    pub fn ask(&mut self, config: &DoubtConfig) -> Option<usize> {
+    /// Counts a frame that the track explains at `cost`; returns the number of the start to try when it
+    /// is time for a second opinion.
+    pub fn ask(&mut self, cost: f64, config: &DoubtConfig) -> Option<usize> {
         self.frames += 1;
-        if !self.frames.is_multiple_of(config.every_frames.max(1)) {
+        if cost < config.suspicious && !self.frames.is_multiple_of(config.every_frames.max(1)) {
             return None;
         }
         self.asked += 1;

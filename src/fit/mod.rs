@@ -23,6 +23,8 @@ mod residuals;
 mod shape;
 mod solver;
 mod start;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use config::{AnatomyPrior, DoubtConfig, FitConfig, MotionConfig, ObservationConfig, ShapeConfig};

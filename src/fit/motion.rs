@@ -42,30 +42,25 @@ impl MotionFilter {
         }
     }
 
-    /// Moves the belief `dt` seconds on and returns it as a prediction of the posture; `None` when the
-    /// covariance has become singular.
-    pub fn predict(
-        &mut self,
-        dt: f64,
-        config: &MotionConfig,
-        limits: &[[f64; 2]; ANGLES],
-    ) -> Option<Prediction> {
-        self.posture = self.posture.plus(&(self.velocity * dt));
-        self.posture.clamp(limits);
+    /// The belief `dt` seconds later.
+    pub fn predicted(&self, dt: f64, config: &MotionConfig, limits: &[[f64; 2]; ANGLES]) -> Self {
+        let mut posture = self.posture.plus(&(self.velocity * dt));
+        posture.clamp(limits);
         let keep = (-dt / config.velocity_memory_seconds).exp();
-        self.velocity *= keep;
-
         let (p, c, v) = (&self.position_covariance, &self.cross_covariance, &self.velocity_covariance);
-        let mut position = p + (c + c.transpose()) * dt + v * (dt * dt);
-        let mut cross = (c + v * dt) * keep;
-        let mut velocity = v * (keep * keep);
-        let ray = self.posture.wrist.try_normalize(f64::EPSILON).unwrap_or_else(Vector3::z);
+        let ray = posture.wrist.try_normalize(f64::EPSILON).unwrap_or_else(Vector3::z);
         let noise = acceleration_covariance(&ray, config);
-        position += noise * (dt.powi(4) / 4.0);
-        cross += noise * (dt.powi(3) / 2.0);
-        velocity += noise * (dt * dt);
-        (self.position_covariance, self.cross_covariance, self.velocity_covariance) =
-            (position, cross, velocity);
+        Self {
+            posture,
+            velocity: self.velocity * keep,
+            position_covariance: p + (c + c.transpose()) * dt + v * (dt * dt) + noise * (dt.powi(4) / 4.0),
+            cross_covariance: (c + v * dt) * keep + noise * (dt.powi(3) / 2.0),
+            velocity_covariance: v * (keep * keep) + noise * (dt * dt),
+        }
+    }
+
+    /// The belief as a prediction of the posture; `None` when the covariance has become singular.
+    pub fn prediction(&self) -> Option<Prediction> {
         let information = invert(&self.position_covariance)?;
         Some(Prediction { posture: self.posture.clone(), information })
     }

@@ -104,11 +104,18 @@ impl Normal {
         residual: &SVector<f64, ROWS>,
         weight: f64,
     ) {
-        for (row, left) in columns.iter() {
-            self.gradient[row] += weight * left.dot(residual);
-            for (column, right) in columns.iter() {
-                self.hessian[(row, column)] += weight * left.dot(right);
+        for (i, (row, left)) in columns.iter().enumerate() {
+            let left = left * weight;
+            self.gradient[row] += left.dot(residual);
+            for (column, right) in columns.iter().take(i + 1) {
+                // Columns come in ascending order, so this fills the lower triangle.
+                self.hessian[(row, column)] += left.dot(right);
             }
         }
+    }
+
+    /// Completes the Hessian once all residuals are added.
+    pub fn mirror(&mut self) {
+        self.hessian.fill_upper_triangle_with_lower_triangle();
     }
 }

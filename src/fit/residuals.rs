@@ -85,6 +85,7 @@ impl Problem<'_> {
             let columns = Columns::of_bone(&bent, k).map(|c| whiten * c);
             normal.add(&columns, &bone.residual, bone.robust.1);
         }
+        normal.mirror();
         normal
     }
 

@@ -76,36 +76,76 @@ impl TrackFitter {
 
     /// Takes in the hand's observation of the frame captured at `t`.
     ///
-    /// An observation that cannot be a hand (not finite, all points in one place) leaves the track as
-    /// it was and returns its prediction.
+    /// An observation that cannot be a hand (not finite, all points in one place, nothing a hand can be
+    /// bent into) leaves the track as it was and returns its prediction.
     pub fn update(&mut self, observation: &HandObservation, t: Timestamp) -> FittedHand {
         let dt = self.last.map(|last| t.since(last).as_secs_f64().max(SHORTEST_STEP));
-        if dt.is_some_and(|dt| dt > self.config.motion.longest_gap_seconds) {
-            self.filter = None;
-        }
         let evidence = Evidence::new(observation, &self.camera, self.side, &self.config.observation);
-        let Some(evidence) = evidence else { return self.coast(dt.unwrap_or(FIRST_STEP)) };
-        self.last = Some(t);
-        let dt = dt.unwrap_or(FIRST_STEP).min(self.config.motion.longest_gap_seconds);
-
-        let prediction = match &mut self.filter {
-            Some(filter) => filter.predict(dt, &self.config.motion, &self.chain.limits),
-            None => None,
-        };
-        let posture = match prediction {
-            Some(prediction) => self.follow(&evidence, &prediction, dt),
-            None => self.begin(&evidence),
-        };
-        self.learn_shape(&evidence, &posture, dt);
-        let reprojection = self.problem(&evidence, None, 1.0).reprojection_px(&posture);
-        self.fitted(&posture, reprojection as f32, true)
+        let seen = evidence.and_then(|evidence| self.see(&evidence, dt));
+        match seen {
+            Some((posture, reprojection)) => {
+                self.last = Some(t);
+                self.fitted(&posture, reprojection as f32, true)
+            }
+            None => self.fitted(&self.coast(dt), f32::INFINITY, false),
+        }
     }
 
-    /// Fits a frame that stands alone, from several starts, and begins the track there.
-    fn begin(&mut self, evidence: &Evidence) -> Posture {
-        let best = self.fit_alone(evidence);
+    /// Fits a frame `dt` seconds after the last; posture and reprojection error in pixels.
+    fn see(&mut self, evidence: &Evidence, dt: Option<f64>) -> Option<(Posture, f64)> {
+        let dt = dt.filter(|&dt| dt <= self.config.motion.longest_gap_seconds);
+        let predicted = match (&self.filter, dt) {
+            (Some(filter), Some(dt)) => Some(filter.predicted(dt, &self.config.motion, &self.chain.limits)),
+            _ => None,
+        };
+        let dt = dt.unwrap_or(FIRST_STEP);
+        let posture = match predicted.and_then(|filter| filter.prediction().map(|p| (filter, p))) {
+            Some((filter, prediction)) => self.follow(evidence, filter, &prediction, dt)?,
+            None => self.begin(evidence)?,
+        };
+        let alone = self.problem(evidence, None, 1.0);
+        let normal = alone.observe_shape(&posture);
+        let hessian = alone.linearise(&posture).hessian;
+        self.shape.learn(&self.chain, &normal, &hessian, dt, &self.config.shape);
+        self.bones = self.chain.bones(&self.shape.betas);
+        let reprojection = self.problem(evidence, None, 1.0).reprojection_px(&posture);
+        Some((posture, reprojection))
+    }
+
+    /// Fits a frame that stands alone and begins the track there.
+    fn begin(&mut self, evidence: &Evidence) -> Option<Posture> {
+        let best = self.fit_alone(evidence)?;
         self.restart(evidence, best.posture.clone());
-        best.posture
+        Some(best.posture)
+    }
+
+    /// Fits a frame that continues the track, whose motion was predicted as `filter`.
+    fn follow(
+        &mut self,
+        evidence: &Evidence,
+        mut filter: MotionFilter,
+        prediction: &Prediction,
+        dt: f64,
+    ) -> Option<Posture> {
+        let weight = (dt / self.config.anatomy.memory_seconds).min(1.0);
+        let problem = self.problem(evidence, Some(prediction), weight);
+        let followed = minimise(&problem, prediction.posture.clone(), self.config.tracking_iterations);
+        let alone = self.problem(evidence, None, 1.0);
+        let cost = alone.cost(&followed.posture);
+        let fresh = match self.config.doubt.is_absurd(cost) {
+            true => Some(self.fit_alone(evidence)?),
+            false => {
+                self.doubt.ask(cost, &self.config.doubt).and_then(|start| self.fresh_fit(evidence, start))
+            }
+        };
+        if let Some(fresh) = fresh.filter(|fresh| self.doubt.weigh(cost, fresh.cost, &self.config.doubt)) {
+            self.restart(evidence, fresh.posture.clone());
+            return Some(fresh.posture);
+        }
+        let observed = self.problem(evidence, None, weight).linearise(&followed.posture).hessian;
+        filter.correct(followed.posture.clone(), prediction, &observed, &self.chain.limits);
+        self.filter = Some(filter);
+        Some(followed.posture)
     }
 
     /// Forgets the motion so far and continues from `posture`, which fits this frame.
@@ -115,64 +155,31 @@ impl TrackFitter {
         self.doubt = Doubt::default();
     }
 
-    /// Compares the track with a fresh fit now and then; the fresh posture when it should take over.
-    fn second_opinion(&mut self, evidence: &Evidence, tracked: &Posture) -> Option<Posture> {
-        let asked = self.doubt.ask(&self.config.doubt)?;
-        let problem = self.problem(evidence, None, 1.0);
-        let mut starts = candidates(&self.chain, &self.bones, evidence);
-        let start = starts.swap_remove(asked % starts.len());
-        let fresh = minimise(&problem, start, self.config.doubt.iterations);
-        let tracked = problem.cost(tracked);
-        self.doubt.weigh(tracked, fresh.cost, &self.config.doubt).then_some(fresh.posture)
-    }
-
-    /// The best fit of one frame from all starts.
-    fn fit_alone(&self, evidence: &Evidence) -> Solution {
+    /// The best fit of one frame from all starts; `None` where even that is no hand.
+    fn fit_alone(&self, evidence: &Evidence) -> Option<Solution> {
         let problem = self.problem(evidence, None, 1.0);
         candidates(&self.chain, &self.bones, evidence)
             .into_iter()
             .map(|start| minimise(&problem, start, self.config.start_iterations))
             .min_by(|a, b| a.cost.total_cmp(&b.cost))
-            .unwrap_or_else(|| Solution { posture: anywhere(&self.chain), cost: f64::INFINITY })
+            .filter(|best| !self.config.doubt.is_absurd(best.cost))
     }
 
-    /// Fits a frame that continues the track.
-    fn follow(&mut self, evidence: &Evidence, prediction: &Prediction, dt: f64) -> Posture {
-        let weight = (dt / self.config.anatomy.memory_seconds).min(1.0);
-        let problem = self.problem(evidence, Some(prediction), weight);
-        let solution = minimise(&problem, prediction.posture.clone(), self.config.tracking_iterations);
-        let alone = Problem { prediction: None, ..problem };
-        let observed = alone.linearise(&solution.posture).hessian;
-        if let Some(filter) = &mut self.filter {
-            filter.correct(solution.posture.clone(), prediction, &observed, &self.chain.limits);
-        }
-        match self.second_opinion(evidence, &solution.posture) {
-            Some(fresh) => {
-                self.restart(evidence, fresh.clone());
-                fresh
-            }
-            None => solution.posture,
-        }
+    /// A quick fit of one frame from one of the starts.
+    fn fresh_fit(&self, evidence: &Evidence, start: usize) -> Option<Solution> {
+        let starts = candidates(&self.chain, &self.bones, evidence);
+        let start = starts.get(start % starts.len().max(1))?.clone();
+        Some(minimise(&self.problem(evidence, None, 1.0), start, self.config.doubt.iterations))
     }
 
-    fn learn_shape(&mut self, evidence: &Evidence, posture: &Posture, dt: f64) {
-        let problem = self.problem(evidence, None, 1.0);
-        let normal = problem.observe_shape(posture);
-        let hessian = problem.linearise(posture).hessian;
-        self.shape.learn(&self.chain, &normal, &hessian, dt, &self.config.shape);
-        self.bones = self.chain.bones(&self.shape.betas);
-    }
-
-    /// The prediction `dt` seconds after the last frame, without moving the track on.
-    fn coast(&self, dt: f64) -> FittedHand {
-        let posture = match self.filter.clone() {
-            Some(mut filter) => {
-                filter.predict(dt, &self.config.motion, &self.chain.limits);
-                filter.posture
-            }
+    /// The posture `dt` seconds after the last frame, as far as motion can be trusted that long.
+    fn coast(&self, dt: Option<f64>) -> Posture {
+        let motion = &self.config.motion;
+        let dt = dt.unwrap_or(FIRST_STEP).min(motion.velocity_memory_seconds);
+        match &self.filter {
+            Some(filter) => filter.predicted(dt, motion, &self.chain.limits).posture,
             None => anywhere(&self.chain),
-        };
-        self.fitted(&posture, f32::INFINITY, false)
+        }
     }
 
     fn problem<'a>(

@@ -63,6 +63,10 @@ pub struct MotionConfig {
     pub angle_acceleration: f64,
     /// Time in which a velocity that nothing confirms dies away, seconds.
     pub velocity_memory_seconds: f64,
+    /// Time in which the accelerations above adapt to how lively a part of the hand is, seconds.
+    pub activity_seconds: f64,
+    /// Least and greatest factor of that adaptation on their variances.
+    pub activity_range: [f64; 2],
     /// Gap in the observations after which the track starts afresh, seconds.
     pub longest_gap_seconds: f64,
 }
@@ -75,6 +79,8 @@ impl Default for MotionConfig {
             rotation_acceleration: 40.0,
             angle_acceleration: 80.0,
             velocity_memory_seconds: 0.3,
+            activity_seconds: 0.3,
+            activity_range: [0.05, 16.0],
             longest_gap_seconds: 0.5,
         }
     }

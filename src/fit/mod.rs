@@ -10,6 +10,7 @@
 //! Everything here lives in right-hand space: left hands are mirrored on the way in and back on the
 //! way out.
 
+mod activity;
 mod config;
 mod doubt;
 mod kinematics;

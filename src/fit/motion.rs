@@ -6,6 +6,7 @@
 
 use nalgebra::Vector3;
 
+use super::activity::Activity;
 use super::config::MotionConfig;
 use super::parameters::{ANGLES, FIRST_ANGLE, Posture, Step, StepMatrix, TRANSLATION};
 use super::residuals::Prediction;
@@ -25,6 +26,7 @@ pub(super) struct MotionFilter {
     position_covariance: StepMatrix,
     cross_covariance: StepMatrix,
     velocity_covariance: StepMatrix,
+    activity: Activity,
 }
 
 impl MotionFilter {
@@ -39,6 +41,7 @@ impl MotionFilter {
             position_covariance: covariance,
             cross_covariance: StepMatrix::zeros(),
             velocity_covariance: diagonal(FIRST_VELOCITY_SIGMA.map(|s| s * s)),
+            activity: Activity::default(),
         }
     }
 
@@ -49,13 +52,14 @@ impl MotionFilter {
         let keep = (-dt / config.velocity_memory_seconds).exp();
         let (p, c, v) = (&self.position_covariance, &self.cross_covariance, &self.velocity_covariance);
         let ray = posture.wrist.try_normalize(f64::EPSILON).unwrap_or_else(Vector3::z);
-        let noise = acceleration_covariance(&ray, config);
+        let noise = acceleration_covariance(&ray, config, &self.activity);
         Self {
             posture,
             velocity: self.velocity * keep,
             position_covariance: p + (c + c.transpose()) * dt + v * (dt * dt) + noise * (dt.powi(4) / 4.0),
             cross_covariance: (c + v * dt) * keep + noise * (dt.powi(3) / 2.0),
             velocity_covariance: v * (keep * keep) + noise * (dt * dt),
+            activity: self.activity.clone(),
         }
     }
 
@@ -71,6 +75,8 @@ impl MotionFilter {
         posture: Posture,
         prediction: &Prediction,
         observed: &StepMatrix,
+        dt: f64,
+        config: &MotionConfig,
         limits: &[[f64; 2]; ANGLES],
     ) {
         let innovation = posture.minus(&prediction.posture);
@@ -78,6 +84,7 @@ impl MotionFilter {
         let Some(corrected) = invert(&(prediction.information + observed)) else { return };
         let gain = self.cross_covariance.transpose() * prediction.information;
         let reduction = self.position_covariance - corrected;
+        self.activity.follow(&innovation, &reduction, dt, config);
         self.velocity += gain * innovation;
         self.velocity_covariance -= gain * reduction * gain.transpose();
         self.cross_covariance = corrected * gain.transpose();
@@ -99,13 +106,17 @@ impl MotionFilter {
 }
 
 /// Covariance of the acceleration: depth along the wrist's ray differs from the two lateral directions.
-fn acceleration_covariance(ray: &Vector3<f64>, config: &MotionConfig) -> StepMatrix {
+fn acceleration_covariance(ray: &Vector3<f64>, config: &MotionConfig, activity: &Activity) -> StepMatrix {
     let lateral = config.lateral_acceleration.powi(2);
     let depth = config.depth_acceleration.powi(2);
     let mut covariance =
         diagonal([config.rotation_acceleration.powi(2), lateral, config.angle_acceleration.powi(2)]);
     let mut wrist = covariance.fixed_view_mut::<3, 3>(TRANSLATION, TRANSLATION);
     wrist += ray * ray.transpose() * (depth - lateral);
+    // Each part's block has one factor, so scaling rows scales the blocks.
+    for (mut row, &factor) in covariance.row_iter_mut().zip(&activity.factors()) {
+        row *= factor;
+    }
     covariance
 }
 

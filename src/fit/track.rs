@@ -143,7 +143,8 @@ impl TrackFitter {
             return Some(fresh.posture);
         }
         let observed = self.problem(evidence, None, weight).linearise(&followed.posture).hessian;
-        filter.correct(followed.posture.clone(), prediction, &observed, &self.chain.limits);
+        let (motion, limits) = (&self.config.motion, &self.chain.limits);
+        filter.correct(followed.posture.clone(), prediction, &observed, dt, motion, limits);
         self.filter = Some(filter);
         Some(followed.posture)
     }

@@ -98,11 +98,13 @@ impl Identity {
             (track.keypoints, track.seen, track.lost_frames) = (sighting.keypoints, time, 0);
             track.side.add(sighting.right, sighting.presence);
         }
-        let named: Vec<(usize, &Track)> =
-            order.iter().filter_map(|&i| Some((i, &self.tracks[matched[i]?]))).collect();
-        let sides = settle(&named.iter().map(|(_, track)| track.side).collect::<Vec<_>>());
-        let answers = named.iter().zip(sides).map(|(&(sighting, track), side)| {
-            let right = track.side.probability_right();
+        let named: Vec<(usize, usize)> = order.iter().filter_map(|&i| Some((i, matched[i]?))).collect();
+        let mut evidence: Vec<SideEvidence> = named.iter().map(|&(_, t)| self.tracks[t].side).collect();
+        let sides = settle(&mut evidence);
+        let answers = named.iter().zip(evidence).zip(sides).map(|((&(sighting, track), evidence), side)| {
+            let track = &mut self.tracks[track];
+            track.side = evidence;
+            let right = evidence.probability_right();
             let side_score = if side == Side::Right { right } else { 1.0 - right };
             Identified { sighting, track: track.id, side, side_score }
         });

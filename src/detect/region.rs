@@ -131,7 +131,7 @@ pub(crate) mod tests {
     pub(crate) fn open_hand(x: f32, y: f32, size: f32, rotation: f32) -> [Pixel; KEYPOINTS] {
         let (sin, cos) = rotation.sin_cos();
         std::array::from_fn(|i| {
-            let (finger, joint) = ((i + 3) / 4, (i + 3) % 4);
+            let (finger, joint) = (i.div_ceil(4), (i + 3) % 4);
             let (across, along) = if i == 0 {
                 (0.0, 0.0)
             } else {

@@ -6,8 +6,8 @@ use crate::event::Side;
 const FRAME_LIMIT: f32 = 3.0;
 /// Evidence saturates here: twelve sure frames. As many wrong ones in a row bring it back to nothing.
 const TOTAL_LIMIT: f32 = 12.0 * FRAME_LIMIT;
-/// Evidence below this (three sure frames) yields to a surer hand of the same side.
-const WEAK: f32 = 3.0 * FRAME_LIMIT;
+/// Evidence below this (six sure frames) yields to a surer hand of the same side.
+const WEAK: f32 = 6.0 * FRAME_LIMIT;
 /// A decided side changes only when the evidence against it is larger than this.
 const FLIP: f32 = 2.0 * FRAME_LIMIT;
 
@@ -21,6 +21,7 @@ const LEAST_WEIGHT: f32 = 0.05;
 pub struct SideEvidence {
     /// Log odds of a right hand against a left one.
     right: f32,
+    /// The side last given out, by [`settle`].
     decided: Option<Side>,
 }
 
@@ -32,17 +33,12 @@ impl SideEvidence {
         let weight = ((presence - DOUBTFUL) / (SURE - DOUBTFUL)).clamp(LEAST_WEIGHT, 1.0);
         let frame = weight * (p / (1.0 - p)).ln().clamp(-FRAME_LIMIT, FRAME_LIMIT);
         self.right = (self.right + frame).clamp(-TOTAL_LIMIT, TOTAL_LIMIT);
-        let against = match self.decided {
-            Some(Side::Right) => -self.right,
-            Some(Side::Left) => self.right,
-            None => f32::INFINITY,
-        };
-        if against > FLIP {
-            self.decided = Some(if self.right >= 0.0 { Side::Right } else { Side::Left });
+        if -self.support() > FLIP {
+            self.decided = Some(self.side().other());
         }
     }
 
-    /// The side, by the track's own labels alone.
+    /// The side last given out, or before that the one the labels lean to.
     pub fn side(&self) -> Side {
         self.decided.unwrap_or(if self.right >= 0.0 { Side::Right } else { Side::Left })
     }
@@ -61,20 +57,20 @@ impl SideEvidence {
     }
 }
 
-/// Sides of hands seen together: a hand with weak evidence takes the side that surer hands leave free.
-pub fn settle(evidence: &[SideEvidence]) -> Vec<Side> {
-    let mut order: Vec<usize> = (0..evidence.len()).collect();
-    order.sort_by(|&a, &b| evidence[b].support().total_cmp(&evidence[a].support()));
-    let mut sides: Vec<Side> = evidence.iter().map(SideEvidence::side).collect();
+/// Decides the sides of hands seen together, in their order: a hand with weak evidence takes the side
+/// that surer hands leave free, and keeps it until the evidence against it is clear.
+pub fn settle(together: &mut [SideEvidence]) -> Vec<Side> {
+    let mut order: Vec<usize> = (0..together.len()).collect();
+    order.sort_by(|&a, &b| together[b].support().total_cmp(&together[a].support()));
     let mut taken = [0usize; 2];
     for i in order {
-        let own = sides[i];
-        if evidence[i].support() < WEAK && taken[own as usize] > taken[own.other() as usize] {
-            sides[i] = own.other();
-        }
-        taken[sides[i] as usize] += 1;
+        let own = together[i].side();
+        let crowded = taken[own as usize] > taken[own.other() as usize];
+        let side = if crowded && together[i].support() < WEAK { own.other() } else { own };
+        taken[side as usize] += 1;
+        together[i].decided = Some(side);
     }
-    sides
+    together.iter().map(SideEvidence::side).collect()
 }
 
 #[cfg(test)]
@@ -83,7 +79,10 @@ mod tests {
 
     fn after(labels: &[f32]) -> SideEvidence {
         let mut evidence = SideEvidence::default();
-        labels.iter().for_each(|&label| evidence.add(label, 1.0));
+        for &label in labels {
+            evidence.add(label, 1.0);
+            settle(std::slice::from_mut(&mut evidence));
+        }
         evidence
     }
 
@@ -113,8 +112,18 @@ mod tests {
     #[test]
     fn a_weak_hand_takes_the_free_side_and_two_sure_right_hands_stay() {
         let (sure, weak) = (after(&[0.99; 20]), after(&[0.9]));
-        assert_eq!(settle(&[weak, sure]), [Side::Left, Side::Right]);
-        assert_eq!(settle(&[sure, sure]), [Side::Right, Side::Right]);
-        assert_eq!(settle(&[weak]), [Side::Right]);
+        assert_eq!(settle(&mut [weak, sure]), [Side::Left, Side::Right]);
+        assert_eq!(settle(&mut [sure, sure]), [Side::Right, Side::Right]);
+        assert_eq!(settle(&mut [weak]), [Side::Right]);
+    }
+
+    #[test]
+    fn a_hand_that_took_the_free_side_keeps_it_when_the_other_hand_leaves() {
+        let mut hands = [after(&[0.9]), after(&[0.99; 20])];
+        settle(&mut hands);
+        hands[0].add(0.6, 1.0);
+        assert_eq!(settle(&mut hands[..1]), [Side::Left]);
+        (0..4).for_each(|_| hands[0].add(0.97, 1.0));
+        assert_eq!(settle(&mut hands[..1]), [Side::Right]);
     }
 }

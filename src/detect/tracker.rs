@@ -25,7 +25,7 @@ pub struct TrackerConfig {
     pub min_tracking_confidence: f32,
     /// True where the source mirrors its pictures, as selfie views do. Default false.
     pub mirrored: bool,
-    /// Searches every frame afresh instead of following: for pictures that do not follow each other.
+    /// Searches every frame afresh and continues no track: for pictures that do not follow each other.
     /// Default false.
     pub detect_every_frame: bool,
 }
@@ -119,7 +119,7 @@ impl HandTracker {
             return Detections::default();
         }
         if self.config.detect_every_frame {
-            self.follower.follow([]);
+            self.reset();
         }
         let times = self.follower.step(frame, jobs);
         let start = Instant::now();

@@ -80,6 +80,7 @@ impl<const ROWS: usize> Columns<ROWS> {
         self.count += 1;
     }
 
+    /// The columns `f` makes of these.
     pub fn map<const OUT: usize>(
         &self,
         f: impl Fn(&SVector<f64, ROWS>) -> SVector<f64, OUT>,
@@ -91,6 +92,7 @@ impl<const ROWS: usize> Columns<ROWS> {
         mapped
     }
 
+    /// Unknowns with their columns.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &SVector<f64, ROWS>)> {
         self.indices.iter().copied().zip(&self.columns).take(self.count)
     }
@@ -114,8 +116,8 @@ impl Normal {
         }
     }
 
-    /// Completes the Hessian once all residuals are added.
-    pub fn mirror(&mut self) {
+    /// Fills the Hessian's upper triangle once all residuals are added.
+    pub fn complete(&mut self) {
         self.hessian.fill_upper_triangle_with_lower_triangle();
     }
 }

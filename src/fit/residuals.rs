@@ -85,7 +85,7 @@ impl Problem<'_> {
             let columns = Columns::of_bone(&bent, k).map(|c| whiten * c);
             normal.add(&columns, &bone.residual, bone.robust.1);
         }
-        normal.mirror();
+        normal.complete();
         normal
     }
 
@@ -147,7 +147,7 @@ impl Problem<'_> {
         let residual = (ray_of(point) - self.evidence.rays[k]) * inverse_sigma;
         let w = inverse_sigma / point.z.max(NEAREST);
         let ray = ray_of(point);
-        // Behind the nearest depth the projection does not depend on z any more.
+        // Closer than the nearest depth the projection does not depend on z any more.
         let along = if point.z > NEAREST { 1.0 } else { 0.0 };
         let by_point = Matrix2x3::new(w, 0.0, -w * ray.x * along, 0.0, w, -w * ray.y * along);
         let robust = cauchy(residual.norm_squared(), self.config.observation.keypoint_outlier);
@@ -197,7 +197,8 @@ mod tests {
     use super::*;
     use crate::fit::kinematics::SHAPES;
     use crate::fit::observation::total_length;
-    use crate::fit::parameters::{ANGLES, UNKNOWNS};
+    use crate::fit::parameters::UNKNOWNS;
+    use crate::fit::solver::minimise;
     use crate::hand::HandModel;
 
     /// Step of the finite differences and how close they must come, relative to the gradient.
@@ -290,8 +291,7 @@ mod tests {
         scene.evidence.landmarks = None;
         let normal = {
             let bones = scene.chain.bones(&Betas::zeros());
-            let problem = Problem { landmark_scale: 1.0, ..without_landmarks(&scene, &bones) };
-            problem.observe_shape(&scene.posture)
+            without_landmarks(&scene, &bones).observe_shape(&scene.posture)
         };
         for b in 0..SHAPES {
             let cost = |change: f64| {
@@ -302,7 +302,27 @@ mod tests {
             let error = (slope - normal.gradient[b]).abs();
             assert!(error < CLOSE * normal.gradient.norm(), "{b}: {slope} {}", normal.gradient[b]);
         }
-        assert_eq!(normal.mixed.ncols(), 6 + ANGLES);
+    }
+
+    #[test]
+    fn no_step_of_the_solver_costs_more() {
+        let scene = scene();
+        let bones = scene.chain.bones(&Betas::zeros());
+        let problem = problem(&scene, &bones);
+        for turn in 0..12 {
+            let away = Step::from_fn(|i, _| ((turn * 31 + i * 17) % 23) as f64 / 23.0 - 0.5);
+            let mut start = scene.posture.plus(&away);
+            start.clamp(&scene.chain.limits);
+            let mut cost = problem.cost(&start);
+            for _ in 0..10 {
+                let solution = minimise(&problem, start, 1);
+                assert!(solution.cost <= cost, "{} after {cost}", solution.cost);
+                assert_eq!(solution.cost, problem.cost(&solution.posture));
+                let within = |(angle, [low, high]): (&f64, &[f64; 2])| low <= angle && angle <= high;
+                assert!(solution.posture.angles.iter().zip(&scene.chain.limits).all(within));
+                (start, cost) = (solution.posture, solution.cost);
+            }
+        }
     }
 
     fn without_landmarks<'a>(scene: &'a Scene, bones: &'a Bones) -> Problem<'a> {

@@ -11,7 +11,7 @@ const LAST_DAMPING: f64 = 1e8;
 const HARDER: f64 = 8.0;
 const SOFTER: f64 = 0.2;
 /// Relative decrease of the cost that ends the search.
-const ENOUGH: f64 = 1e-4;
+const ENOUGH: f64 = 1e-3;
 
 /// Where the search ended.
 #[derive(Clone, Debug)]

@@ -132,12 +132,11 @@ impl TrackFitter {
         let followed = minimise(&problem, prediction.posture.clone(), self.config.tracking_iterations);
         let alone = self.problem(evidence, None, 1.0);
         let cost = alone.cost(&followed.posture);
-        let fresh = match self.config.doubt.is_absurd(cost) {
-            true => Some(self.fit_alone(evidence)?),
-            false => {
-                self.doubt.ask(cost, &self.config.doubt).and_then(|start| self.fresh_fit(evidence, start))
-            }
-        };
+        if self.config.doubt.is_absurd(cost) {
+            return self.begin(evidence);
+        }
+        let start = self.doubt.ask(cost, &self.config.doubt);
+        let fresh = start.and_then(|start| self.fresh_fit(evidence, start));
         if let Some(fresh) = fresh.filter(|fresh| self.doubt.weigh(cost, fresh.cost, &self.config.doubt)) {
             self.restart(evidence, fresh.posture.clone());
             return Some(fresh.posture);

@@ -17,6 +17,8 @@ mod plan;
 mod run;
 mod schedule;
 mod simd;
+#[cfg(test)]
+mod tests;
 
 pub use error::ModelError;
 pub use isa::Isa;

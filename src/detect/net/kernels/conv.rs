@@ -197,20 +197,42 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
         let mut sums = [bias; R];
         for run in row.runs {
             let mut input = run.as_ptr().add(pixel * row.step);
-            for _ in 0..row.run {
-                let columns: [V; N] = std::array::from_fn(|n| V::load(weights.add(n * V::LANES)));
-                for r in 0..R {
-                    let value = V::splat(*input.add(r * row.step));
-                    for n in 0..N {
-                        sums[r][n] = sums[r][n].add_product(value, columns[n]);
-                    }
-                }
+            // Two inputs per turn share the addresses of the pixels.
+            for _ in 0..row.run / 2 {
+                sums = add_products::<V, R, N, 2>(sums, input, row.step, weights);
+                weights = weights.add(2 * N * V::LANES);
+                input = input.add(2);
+            }
+            if row.run % 2 == 1 {
+                sums = add_products::<V, R, N, 1>(sums, input, row.step, weights);
                 weights = weights.add(N * V::LANES);
-                input = input.add(1);
             }
         }
-        finish::<V, R, N>(row, panel.channel, pixel, &mut sums, out);
+        finish::<V, R, N>(row, panel.channel, pixel, sums, out);
     }
+}
+
+/// Adds the products of `T` inputs of each of `R` pixels, `step` apart, with their weights.
+#[inline(always)]
+unsafe fn add_products<V: Vector, const R: usize, const N: usize, const T: usize>(
+    mut sums: [[V; N]; R],
+    input: *const f32,
+    step: usize,
+    weights: *const f32,
+) -> [[V; N]; R] {
+    for t in 0..T {
+        // SAFETY: the caller hands pointers to that many inputs and weights.
+        unsafe {
+            let columns: [V; N] = std::array::from_fn(|n| V::load(weights.add((t * N + n) * V::LANES)));
+            for r in 0..R {
+                let value = V::splat(*input.add(r * step + t));
+                for n in 0..N {
+                    sums[r][n] = sums[r][n].add_product(value, columns[n]);
+                }
+            }
+        }
+    }
+    sums
 }
 
 /// Residual sum, activation and store of a tile.
@@ -219,51 +241,63 @@ unsafe fn finish<V: Vector, const R: usize, const N: usize>(
     row: &ConvRow,
     channel: usize,
     pixel: usize,
-    sums: &mut [[V; N]; R],
+    mut sums: [[V; N]; R],
     out: *mut f32,
 ) {
-    // SAFETY: as for `tile`; residual loads stop at the residual's channels, a whole number of registers.
+    // SAFETY: as for `tile`.
     unsafe {
-        let add = |sums: &mut [[V; N]; R], residual: &ResidualRow| {
-            for n in 0..N {
-                let from = channel + n * V::LANES;
-                if from < residual.channels {
-                    let values = residual.values.as_ptr().add(pixel * residual.pitch + from);
-                    for r in 0..R {
-                        sums[r][n] = sums[r][n].add(V::load(values.add(r * residual.pitch)));
-                    }
-                }
-            }
-        };
         if let Some(residual) = row.residual.as_ref().filter(|residual| !residual.after_activation) {
-            add(sums, residual);
+            sums = add_residual(sums, residual, channel, pixel);
         }
         match row.activation {
             Activation::None => {}
             Activation::Clamp(low, high) => {
                 let (low, high) = (V::splat(*low), V::splat(*high));
-                for value in sums.as_flattened_mut() {
-                    *value = value.max(low).min(high);
+                for r in 0..R {
+                    for n in 0..N {
+                        sums[r][n] = sums[r][n].max(low).min(high);
+                    }
                 }
             }
             Activation::Prelu(slopes) => {
-                let slopes: [V; N] =
-                    std::array::from_fn(|n| V::load(slopes.as_ptr().add(channel + n * V::LANES)));
-                for pixel in sums.iter_mut() {
-                    for n in 0..N {
-                        pixel[n] = pixel[n].prelu(slopes[n]);
+                for n in 0..N {
+                    let slope = V::load(slopes.as_ptr().add(channel + n * V::LANES));
+                    for r in 0..R {
+                        sums[r][n] = sums[r][n].prelu(slope);
                     }
                 }
             }
         }
         if let Some(residual) = row.residual.as_ref().filter(|residual| residual.after_activation) {
-            add(sums, residual);
+            sums = add_residual(sums, residual, channel, pixel);
         }
         for r in 0..R {
             for n in 0..N {
-                let to = out.add((pixel + r) * row.out_pitch + channel + n * V::LANES);
-                sums[r][n].store(to);
+                sums[r][n].store(out.add((pixel + r) * row.out_pitch + channel + n * V::LANES));
             }
         }
     }
+}
+
+/// Adds the residual where it has channels: a whole number of registers.
+#[inline(always)]
+unsafe fn add_residual<V: Vector, const R: usize, const N: usize>(
+    mut sums: [[V; N]; R],
+    residual: &ResidualRow,
+    channel: usize,
+    pixel: usize,
+) -> [[V; N]; R] {
+    for n in 0..N {
+        let from = channel + n * V::LANES;
+        if from < residual.channels {
+            for r in 0..R {
+                // SAFETY: pixel and channels lie within the residual, which `conv_row` checked.
+                unsafe {
+                    let values = residual.values.as_ptr().add((pixel + r) * residual.pitch + from);
+                    sums[r][n] = sums[r][n].add(V::load(values));
+                }
+            }
+        }
+    }
+    sums
 }

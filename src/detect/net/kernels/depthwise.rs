@@ -125,15 +125,21 @@ unsafe fn block<V: Vector, const K: usize, const S: usize, const COLUMNS: usize>
             let input = row.rows.get_unchecked(y).as_ptr().add(pixel * S * row.pitch + channel);
             let taps: [V; K] = std::array::from_fn(|x| V::load(weights.add(x * V::LANES)));
             weights = weights.add(K * V::LANES);
-            for column in 0..(COLUMNS - 1) * S + K {
-                let value = V::load(input.add(column * row.pitch));
-                for x in 0..K {
-                    if column >= x && (column - x) % S == 0 && (column - x) / S < COLUMNS {
-                        let sum = &mut sums[(column - x) / S];
-                        *sum = sum.add_product(value, taps[x]);
-                    }
-                }
+            // Written out, since a loop this long is not unrolled and would keep the sums in memory.
+            macro_rules! input_columns {
+                ($($column:literal)*) => {
+                    $(if $column < (COLUMNS - 1) * S + K {
+                        let value = V::load(input.add($column * row.pitch));
+                        for x in 0..K {
+                            if $column >= x && ($column - x) % S == 0 && ($column - x) / S < COLUMNS {
+                                let sum = &mut sums[($column - x) / S];
+                                *sum = sum.add_product(value, taps[x]);
+                            }
+                        }
+                    })*
+                };
             }
+            input_columns!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30);
         }
         if let Some((low, high)) = row.clamp {
             let (low, high) = (V::splat(low), V::splat(high));

@@ -27,6 +27,7 @@ impl Fixture {
             Dtype::F32 => {
                 tensor.data().as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
             }
+            Dtype::U8 => tensor.data().iter().map(|&b| f64::from(b)).collect(),
             Dtype::F64 => tensor.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
             other => panic!("{name} is {other:?}"),
         }

@@ -2,6 +2,9 @@
 //!
 //! Field numbers are those of TensorFlow Lite's published schema (`schema.fbs`, version 3).
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use super::error::ModelError;
 use super::flatbuffer::Table;
 
@@ -108,14 +111,16 @@ impl Tensor<'_> {
     /// The values as floats, expanded from 16 bits where stored so; `None` where they are not floats or do
     /// not fill the shape.
     pub fn floats(&self) -> Option<Vec<f32>> {
-        let values: Vec<f32> = match self.kind {
-            ElementType::F32 => self.words::<4>()?.map(f32::from_le_bytes).collect(),
+        match self.kind {
+            ElementType::F32 => Some(self.words()?.map(f32::from_le_bytes).collect()),
             ElementType::F16 => {
-                self.words::<2>()?.map(|word| half::f16::from_le_bytes(word).to_f32()).collect()
+                let halves: Vec<f16> = self.words()?.map(f16::from_le_bytes).collect();
+                let mut values = vec![0.0; halves.len()];
+                halves.convert_to_f32_slice(&mut values);
+                Some(values)
             }
-            _ => return None,
-        };
-        Some(values)
+            _ => None,
+        }
     }
 
     /// The values as whole numbers.
@@ -161,6 +166,10 @@ impl<'a> Model<'a> {
         let code = |table: &Table| Ok(table.i32(3, 0)?.max(table.i8(0)?.into()));
         let codes = codes.iter().map(code).collect::<Result<Vec<i32>, ModelError>>()?;
         let buffers = root.tables(4, MAX_TENSORS, "buffers")?;
+        // Also those that nothing here reads: a file that lacks its end is not to be trusted.
+        for buffer in &buffers {
+            buffer.byte_list(0, "constant values")?;
+        }
         let graphs = root.tables(2, 1, "graphs")?;
         let Some(graph) = graphs.first() else {
             return Err(ModelError::Damaged { at: 0, what: "the graph" });

@@ -2,12 +2,10 @@
 
 use super::error::ModelError;
 use super::graph::{Graph, Node, Op, Shape, Value, Window};
-use super::kernels::{Activation, PackedConv, PackedDepthwise};
+use super::kernels::{Activation, PackedConv, PackedDepthwise, PixelGrid};
 use super::schedule::{ScheduleConfig, Step, schedule};
 use super::{CHANNEL_STEP, Isa, simd};
 
-/// Rows of at most this many pixels take the tiles that are wide in channels and low in pixels.
-const SHORT_ROW: usize = 7;
 /// Most floats of working memory.
 const MAX_MEMORY: usize = 1 << 27;
 
@@ -41,9 +39,19 @@ impl Layout {
         start..start + self.shape.width * self.pitch
     }
 
-    /// How many rows from `y` on lie one after the other without gaps.
-    pub fn run_of_rows(&self, y: usize) -> usize {
-        if self.row_floats() == self.shape.width * self.pitch { self.rows - y % self.rows } else { 1 }
+    /// How many rows from `y` on lie one after the other in memory.
+    pub fn rows_ahead(&self, y: usize) -> usize {
+        self.rows - y % self.rows
+    }
+
+    /// Whether rows follow each other without gaps.
+    pub fn is_gapless(&self) -> bool {
+        self.row_floats() == self.shape.width * self.pitch
+    }
+
+    /// Where its pixels lie, from the first pixel of a row on.
+    pub fn grid(&self) -> PixelGrid {
+        PixelGrid { width: self.shape.width, pitch: self.pitch, row: self.row_floats() }
     }
 }
 
@@ -165,7 +173,7 @@ fn pitches(graph: &Graph) -> Vec<usize> {
 
 /// Packs the weights of a node.
 fn planned(node: &Node, graph: &Graph, pitches: &[usize], isa: Isa) -> PlannedNode {
-    let (lanes, wide_rows) = simd::registers(isa);
+    let lanes = simd::lanes(isa);
     let kernel = match &node.op {
         Op::Picture => Kernel::Picture,
         Op::Conv { window, weights, bias, residual, activation } => {
@@ -178,8 +186,7 @@ fn planned(node: &Node, graph: &Graph, pitches: &[usize], isa: Isa) -> PlannedNo
                 spread.extend_from_slice(pixel);
                 spread.resize(spread.len() + pitch - channels, 0.0);
             }
-            let wide = wide_rows > 0 && graph.shapes[node.output].width <= SHORT_ROW;
-            let weights = PackedConv::new(&spread, bias, lanes, wide);
+            let weights = PackedConv::new(&spread, bias, lanes);
             let residual = residual.as_ref().map(|residual| PlannedResidual {
                 value: residual.value,
                 channels: graph.shapes[residual.value].channels.next_multiple_of(lanes),

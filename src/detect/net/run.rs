@@ -171,10 +171,10 @@ impl Memory {
         let (layout, input) = (&plan.layouts[node.output], node.inputs[0]);
         let y = rows.start;
         let mut count = 1;
-        if window.kernel == 1 && window.stride == 1 {
+        if window.kernel == 1 && window.stride == 1 && plan.layouts[input].is_gapless() {
             let values =
                 [node.output, input].into_iter().chain(residual.as_ref().map(|residual| residual.value));
-            let together = values.map(|value| plan.layouts[value].run_of_rows(y)).min().unwrap_or(1);
+            let together = values.map(|value| plan.layouts[value].rows_ahead(y)).min().unwrap_or(1);
             count = together.min(rows.len());
         }
         let windows = if count > 1 {
@@ -191,7 +191,7 @@ impl Memory {
             let end = from.pixels(y + count - 1).end;
             ResidualRow {
                 values: &self.buffers[plan.buffer_of[residual.value]][start..end],
-                pitch: from.pitch,
+                grid: from.grid(),
                 channels: residual.channels,
                 after_activation: residual.after_activation,
             }
@@ -205,7 +205,7 @@ impl Memory {
             panels,
             residual,
             activation,
-            out_pitch: layout.pitch,
+            grid: layout.grid(),
         };
         let pixels = layout.pixels(y).start..layout.pixels(y + count - 1).end;
         conv_row(plan.isa, &row, &mut out[pixels]);

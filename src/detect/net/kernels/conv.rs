@@ -35,7 +35,7 @@ pub(in crate::detect::net) struct PackedConv {
 struct Panel {
     /// First output channel.
     channel: usize,
-    /// Width in registers: 4, 2 or 1.
+    /// Width in registers: 2 or 1.
     registers: usize,
     /// Where its data starts.
     offset: usize,
@@ -43,23 +43,25 @@ struct Panel {
 
 impl PackedConv {
     /// Packs `weights` (output channel, then patch) for registers of `lanes` floats.
-    ///
-    /// `wide` makes panels of four registers where they fit: better for rows of few pixels.
-    pub fn new(weights: &[f32], bias: &[f32], lanes: usize, wide: bool) -> Self {
+    pub fn new(weights: &[f32], bias: &[f32], lanes: usize) -> Self {
         let patch = weights.len() / bias.len().max(1);
         let mut left = bias.len().div_ceil(lanes);
         let channels = left * lanes;
         let (mut panels, mut data, mut channel) = (Vec::new(), Vec::new(), 0);
         while left > 0 {
-            let registers = if wide && left >= 4 { 4 } else { left.min(2) };
+            let registers = left.min(2);
             panels.push(Panel { channel, registers, offset: data.len() });
-            let columns = channel..channel + registers * lanes;
-            data.extend(columns.clone().map(|column| bias.get(column).copied().unwrap_or(0.0)));
-            for tap in 0..patch {
-                let weight = |column| weights.get(column * patch + tap).copied().unwrap_or(0.0);
-                data.extend(columns.clone().map(weight));
+            let width = registers * lanes;
+            let start = data.len();
+            data.resize(start + (patch + 1) * width, 0.0);
+            for (column, bias) in bias.iter().enumerate().skip(channel).take(width) {
+                let packed = data[start..].iter_mut().skip(column - channel).step_by(width);
+                let own = weights[column * patch..].iter().take(patch);
+                for (packed, value) in packed.zip(std::iter::once(bias).chain(own)) {
+                    *packed = *value;
+                }
             }
-            channel = columns.end;
+            channel += width;
             left -= registers;
         }
         Self { panels, data, patch, channels }
@@ -76,20 +78,68 @@ impl PackedConv {
     }
 }
 
+/// Where pixels lie that come in picture rows.
+#[derive(Clone, Copy)]
+pub(in crate::detect::net) struct PixelGrid {
+    /// Pixels of a row.
+    pub width: usize,
+    /// Floats from pixel to pixel within a row.
+    pub pitch: usize,
+    /// Floats from row to row.
+    pub row: usize,
+}
+
+impl PixelGrid {
+    /// Whether `pixels` pixels of `channels` channels lie within `floats` floats.
+    fn covers(&self, pixels: usize, channels: usize, floats: usize) -> bool {
+        let last = pixels - 1;
+        (1..=u32::MAX as usize).contains(&self.width)
+            && u32::try_from(last).is_ok()
+            && self.row >= self.width * self.pitch
+            && last / self.width * self.row + last.min(self.width - 1) * self.pitch + channels <= floats
+    }
+
+    /// The place of the first of `count` pixels that lie in one row, `None` where they do not.
+    #[inline(always)]
+    fn row_of_tile(&self, pixel: usize, count: usize) -> Option<usize> {
+        // Short division is several times faster, and `covers` keeps pixels within its range.
+        let (row, column) = (pixel as u32 / self.width as u32, pixel as u32 % self.width as u32);
+        (column as usize + count <= self.width)
+            .then(|| row as usize * self.row + column as usize * self.pitch)
+    }
+
+    /// The places of `R` pixels in order.
+    #[inline(always)]
+    fn places<const R: usize>(&self, pixel: usize) -> [usize; R] {
+        let mut column = (pixel as u32 % self.width as u32) as usize;
+        let mut place = (pixel as u32 / self.width as u32) as usize * self.row + column * self.pitch;
+        std::array::from_fn(|_| {
+            let this = place;
+            column += 1;
+            place += self.pitch;
+            if column == self.width {
+                column = 0;
+                place += self.row - self.width * self.pitch;
+            }
+            this
+        })
+    }
+}
+
 /// A sum with an earlier tensor.
 #[derive(Clone, Copy)]
 pub(in crate::detect::net) struct ResidualRow<'a> {
     /// Its values from the first output pixel on.
     pub values: &'a [f32],
-    /// Floats from pixel to pixel.
-    pub pitch: usize,
+    /// Where its pixels lie.
+    pub grid: PixelGrid,
     /// Channels that are added, a whole number of registers; further outputs are left alone.
     pub channels: usize,
     /// Whether the sum comes after the activation.
     pub after_activation: bool,
 }
 
-/// One row of output pixels.
+/// A run of output pixels: one picture row, or several where their inputs follow each other.
 pub(in crate::detect::net) struct ConvRow<'a> {
     /// For each kernel row: the input from the first output's patch on.
     pub runs: &'a [&'a [f32]],
@@ -107,11 +157,11 @@ pub(in crate::detect::net) struct ConvRow<'a> {
     pub residual: Option<ResidualRow<'a>>,
     /// What is applied to the result.
     pub activation: &'a Activation,
-    /// Output floats from pixel to pixel.
-    pub out_pitch: usize,
+    /// Where output pixels lie.
+    pub grid: PixelGrid,
 }
 
-/// Computes one row into `out`, which starts at the first output pixel.
+/// Computes the run into `out`, which starts at the first output pixel.
 ///
 /// # Panics
 /// When slices are shorter than the row asks for: the plan has verified all shapes before.
@@ -124,10 +174,9 @@ pub(in crate::detect::net) fn conv_row(isa: Isa, row: &ConvRow, out: &mut [f32])
     assert!(row.runs.len() <= MAX_KERNEL && row.runs.len() * row.run == row.weights.patch);
     assert!(row.runs.iter().all(|run| run.len() >= last * row.step + row.run));
     assert!(row.panels.end <= row.weights.panels.len());
-    assert!(row.out_pitch >= channels && out.len() >= last * row.out_pitch + channels);
+    assert!(row.grid.covers(row.pixels, channels, out.len()));
     if let Some(residual) = &row.residual {
-        assert!(residual.channels <= residual.pitch);
-        assert!(residual.values.len() >= last * residual.pitch + residual.channels);
+        assert!(residual.grid.covers(row.pixels, residual.channels, residual.values.len()));
     }
     if let Activation::Prelu(slopes) = row.activation {
         assert!(slopes.len() >= channels);
@@ -142,8 +191,7 @@ per_isa! { fn conv_row_on(row: &ConvRow, out: *mut f32) = conv_row_with }
 #[inline(always)]
 unsafe fn conv_row_with<V: Vector>(row: &ConvRow, out: *mut f32) {
     for panel in &row.weights.panels[row.panels.clone()] {
-        let limit = if panel.registers == 4 { V::WIDE_TILE_ROWS } else { V::TILE_ROWS };
-        let tiles = row.pixels.div_ceil(limit);
+        let tiles = row.pixels.div_ceil(V::TILE_ROWS);
         // Tiles of nearly equal height, so that none runs nearly empty.
         let mut pixel = 0;
         for tile in 0..tiles {
@@ -169,8 +217,7 @@ unsafe fn tile_of_height<V: Vector>(
             // SAFETY: the caller's conditions, handed on.
             unsafe {
                 match (height, panel.registers) {
-                    $(($height, 4) if $height <= V::WIDE_TILE_ROWS => tile::<V, $height, 4>(row, panel, pixel, out),
-                    ($height, 2) if $height <= V::TILE_ROWS => tile::<V, $height, 2>(row, panel, pixel, out),
+                    $(($height, 2) if $height <= V::TILE_ROWS => tile::<V, $height, 2>(row, panel, pixel, out),
                     ($height, 1) if $height <= V::TILE_ROWS => tile::<V, $height, 1>(row, panel, pixel, out),)*
                     _ => unreachable!("tiles are no higher than the registers allow"),
                 }
@@ -196,41 +243,76 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
         weights = weights.add(N * V::LANES);
         let mut sums = [bias; R];
         for run in row.runs {
-            let mut input = run.as_ptr().add(pixel * row.step);
-            // Two inputs per turn share the addresses of the pixels.
-            for _ in 0..row.run / 2 {
-                sums = add_products::<V, R, N, 2>(sums, input, row.step, weights);
-                weights = weights.add(2 * N * V::LANES);
-                input = input.add(2);
-            }
-            if row.run % 2 == 1 {
-                sums = add_products::<V, R, N, 1>(sums, input, row.step, weights);
+            let mut input = TileInput::new(run.as_ptr().add(pixel * row.step), row.step);
+            for _ in 0..row.run {
+                sums = add_products(sums, &input, weights);
                 weights = weights.add(N * V::LANES);
+                input.advance();
             }
         }
         finish::<V, R, N>(row, panel.channel, pixel, sums, out);
     }
 }
 
-/// Adds the products of `T` inputs of each of `R` pixels, `step` apart, with their weights.
+/// The inputs of up to 14 pixels, `step` apart, in a form that costs no address arithmetic.
+///
+/// Every pixel is one of two pointers plus one of four offsets times 1, 2, 4 or 8: an address that x86
+/// loads form by themselves. Left alone, the compiler recomputes the addresses for every input.
+#[derive(Clone, Copy)]
+struct TileInput {
+    /// Pixel 0.
+    low: *const f32,
+    /// Pixel 9.
+    high: *const f32,
+    /// The step times 1, 3, 5 and 7.
+    steps: [usize; 4],
+}
+
+impl TileInput {
+    #[inline(always)]
+    fn new(low: *const f32, step: usize) -> Self {
+        // The detour keeps the compiler from seeing how the numbers hang together.
+        let steps = [1, 3, 5, 7].map(|factor| std::hint::black_box(factor * step));
+        Self { low, high: std::hint::black_box(low.wrapping_add(9 * step)), steps }
+    }
+
+    /// Moves on to the next input of every pixel.
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.low = self.low.wrapping_add(1);
+        self.high = self.high.wrapping_add(1);
+    }
+
+    #[inline(always)]
+    fn pixel(&self, r: usize) -> *const f32 {
+        let (base, r) = if r < 9 { (self.low, r) } else { (self.high, r - 9) };
+        let [one, three, five, seven] = self.steps;
+        base.wrapping_add([0, one, 2 * one, three, 4 * one, five, 2 * three, seven, 8 * one][r])
+    }
+}
+
+/// Adds the products of one input of each of `R` pixels with its weights.
 #[inline(always)]
-unsafe fn add_products<V: Vector, const R: usize, const N: usize, const T: usize>(
+unsafe fn add_products<V: Vector, const R: usize, const N: usize>(
     mut sums: [[V; N]; R],
-    input: *const f32,
-    step: usize,
+    input: &TileInput,
     weights: *const f32,
 ) -> [[V; N]; R] {
-    for t in 0..T {
-        // SAFETY: the caller hands pointers to that many inputs and weights.
-        unsafe {
-            let columns: [V; N] = std::array::from_fn(|n| V::load(weights.add((t * N + n) * V::LANES)));
-            for r in 0..R {
-                let value = V::splat(*input.add(r * step + t));
-                for n in 0..N {
-                    sums[r][n] = sums[r][n].add_product(value, columns[n]);
-                }
-            }
+    // SAFETY: the caller's pointers lead to an input of each pixel and to N registers of weights.
+    unsafe {
+        let columns: [V; N] = std::array::from_fn(|n| V::load(weights.add(n * V::LANES)));
+        // Written out, since a loop this long is not unrolled and would keep the sums in memory.
+        macro_rules! pixels {
+            ($($r:literal)*) => {
+                $(if $r < R {
+                    let value = V::splat(*input.pixel($r));
+                    for n in 0..N {
+                        sums[$r][n] = sums[$r][n].add_product(value, columns[n]);
+                    }
+                })*
+            };
         }
+        pixels!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
     }
     sums
 }
@@ -271,10 +353,26 @@ unsafe fn finish<V: Vector, const R: usize, const N: usize>(
         if let Some(residual) = row.residual.as_ref().filter(|residual| residual.after_activation) {
             sums = add_residual(sums, residual, channel, pixel);
         }
-        for r in 0..R {
-            for n in 0..N {
-                sums[r][n].store(out.add((pixel + r) * row.out_pitch + channel + n * V::LANES));
+        match row.grid.row_of_tile(pixel, R) {
+            Some(first) => store(sums, |r| out.add(first + r * row.grid.pitch + channel)),
+            None => {
+                let places = row.grid.places::<R>(pixel);
+                store(sums, |r| out.add(places[r] + channel));
             }
+        }
+    }
+}
+
+/// Writes each pixel of a tile to its place.
+#[inline(always)]
+unsafe fn store<V: Vector, const R: usize, const N: usize>(
+    sums: [[V; N]; R],
+    to: impl Fn(usize) -> *mut f32,
+) {
+    for r in 0..R {
+        for n in 0..N {
+            // SAFETY: the caller's places lie within the output, which `conv_row` checked.
+            unsafe { sums[r][n].store(to(r).add(n * V::LANES)) };
         }
     }
 }
@@ -282,20 +380,37 @@ unsafe fn finish<V: Vector, const R: usize, const N: usize>(
 /// Adds the residual where it has channels: a whole number of registers.
 #[inline(always)]
 unsafe fn add_residual<V: Vector, const R: usize, const N: usize>(
-    mut sums: [[V; N]; R],
+    sums: [[V; N]; R],
     residual: &ResidualRow,
     channel: usize,
     pixel: usize,
 ) -> [[V; N]; R] {
+    // SAFETY: pixels and channels lie within the residual, which `conv_row` checked.
+    unsafe {
+        let values = residual.values.as_ptr().wrapping_add(channel);
+        let registers = residual.channels.saturating_sub(channel) / V::LANES;
+        match residual.grid.row_of_tile(pixel, R) {
+            Some(first) => add(sums, registers, |r| values.add(first + r * residual.grid.pitch)),
+            None => {
+                let places = residual.grid.places::<R>(pixel);
+                add(sums, registers, |r| values.add(places[r]))
+            }
+        }
+    }
+}
+
+/// Adds the first `registers` registers of each pixel of a tile.
+#[inline(always)]
+unsafe fn add<V: Vector, const R: usize, const N: usize>(
+    mut sums: [[V; N]; R],
+    registers: usize,
+    from: impl Fn(usize) -> *const f32,
+) -> [[V; N]; R] {
     for n in 0..N {
-        let from = channel + n * V::LANES;
-        if from < residual.channels {
+        if n < registers {
             for r in 0..R {
-                // SAFETY: pixel and channels lie within the residual, which `conv_row` checked.
-                unsafe {
-                    let values = residual.values.as_ptr().add((pixel + r) * residual.pitch + from);
-                    sums[r][n] = sums[r][n].add(V::load(values));
-                }
+                // SAFETY: the caller's places hold that many registers.
+                sums[r][n] = unsafe { sums[r][n].add(V::load(from(r).add(n * V::LANES))) };
             }
         }
     }

@@ -12,7 +12,6 @@ pub(in crate::detect::net) struct Avx2(__m256);
 impl Vector for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
-    const WIDE_TILE_ROWS: usize = 0;
     const DEPTHWISE_COLUMNS: usize = 7;
 
     #[inline(always)]

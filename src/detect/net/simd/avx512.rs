@@ -12,7 +12,6 @@ pub(in crate::detect::net) struct Avx512(__m512);
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 14;
-    const WIDE_TILE_ROWS: usize = 7;
     const DEPTHWISE_COLUMNS: usize = 12;
 
     #[inline(always)]

@@ -29,8 +29,6 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     /// Rows of a convolution tile two registers wide: as many accumulators as the register file holds.
     const TILE_ROWS: usize;
-    /// The same four registers wide; 0 where the registers do not suffice.
-    const WIDE_TILE_ROWS: usize;
     /// Neighbouring outputs that a depthwise convolution works on at once.
     const DEPTHWISE_COLUMNS: usize;
 
@@ -52,17 +50,17 @@ pub(super) trait Vector: Copy {
     unsafe fn prelu(self, slope: Self) -> Self;
 }
 
-/// Floats in a register of `isa`, and the rows of a tile four registers wide.
-pub(super) fn registers(isa: super::Isa) -> (usize, usize) {
+/// Floats in a register of `isa`.
+pub(super) fn lanes(isa: super::Isa) -> usize {
     use super::Isa;
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => (Avx512::LANES, Avx512::WIDE_TILE_ROWS),
+        Isa::Avx512 => Avx512::LANES,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => (Avx2::LANES, Avx2::WIDE_TILE_ROWS),
+        Isa::Avx2 => Avx2::LANES,
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon => (Neon::LANES, Neon::WIDE_TILE_ROWS),
-        _ => (Portable::LANES, Portable::WIDE_TILE_ROWS),
+        Isa::Neon => Neon::LANES,
+        _ => Portable::LANES,
     }
 }
 

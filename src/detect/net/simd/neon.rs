@@ -12,7 +12,6 @@ pub(in crate::detect::net) struct Neon(float32x4_t);
 impl Vector for Neon {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 8;
-    const WIDE_TILE_ROWS: usize = 6;
     const DEPTHWISE_COLUMNS: usize = 7;
 
     #[inline(always)]

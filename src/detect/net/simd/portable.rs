@@ -17,7 +17,6 @@ impl Portable {
 impl Vector for Portable {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 6;
-    const WIDE_TILE_ROWS: usize = 0;
     const DEPTHWISE_COLUMNS: usize = 4;
 
     #[inline(always)]

@@ -186,7 +186,7 @@ impl Default for FitConfig {
             motion: MotionConfig::default(),
             shape: ShapeConfig::default(),
             doubt: DoubtConfig::default(),
-            tracking_iterations: 8,
+            tracking_iterations: 15,
             start_iterations: 40,
         }
     }

@@ -1,7 +1,8 @@
 //! A second opinion on a track that may have settled in the wrong valley of the cost.
 //!
-//! From time to time a frame is also fitted afresh from the landmarks. Where that explains the frame
-//! better than the track does, doubt grows by the difference in cost (a log likelihood ratio, summed as
+//! From time to time a frame is also fitted afresh from the landmarks; the track takes over the valley
+//! so found where it suits the prediction as well. Where the fresh fit still explains the frame better
+//! than the track does, doubt grows by the difference in cost (a log likelihood ratio, summed as
 //! in Page's cumulative-sum test, 1954); enough doubt restarts the track at the fresh fit.
 
 use super::config::DoubtConfig;
@@ -11,20 +12,23 @@ use super::config::DoubtConfig;
 pub(super) struct Doubt {
     sum: f64,
     frames: usize,
-    asked: usize,
 }
 
 impl Doubt {
-    /// Counts a frame that the track explains at `cost`; returns the number of the start to try when it
-    /// is time for a second opinion.
-    pub fn ask(&mut self, cost: f64, config: &DoubtConfig) -> Option<usize> {
-        self.frames += 1;
+    /// The number of the start to try when it is time for a second opinion on a frame that the track
+    /// explains at `cost`.
+    pub fn due(&self, cost: f64, config: &DoubtConfig) -> Option<usize> {
         if cost < config.suspicious && !self.frames.is_multiple_of(config.every_frames.max(1)) {
             return None;
         }
-        self.asked += 1;
         // The first start is the best guess: every second question goes to it.
-        Some(if self.asked % 2 == 1 { 0 } else { self.asked / 2 })
+        let asked = self.frames / config.every_frames.max(1);
+        Some(if asked.is_multiple_of(2) { 0 } else { asked / 2 + 1 })
+    }
+
+    /// Counts a frame.
+    pub fn count(&mut self) {
+        self.frames += 1;
     }
 
     /// Weighs the costs of the track's posture and of the fresh fit; true when the track should restart.

@@ -14,7 +14,7 @@ use super::residuals::Prediction;
 /// Variance that keeps covariances invertible, in units of each unknown.
 const LEAST_VARIANCE: f64 = 1e-12;
 /// Standard deviations of velocity at the start of a track: rotation rad/s, wrist m/s, angles rad/s.
-const FIRST_VELOCITY_SIGMA: [f64; 3] = [2.0, 0.3, 2.0];
+const FIRST_VELOCITY_SIGMA: [f64; 3] = [5.0, 0.8, 8.0];
 /// Standard deviations of a posture about which nothing is known: rotation rad, wrist m, angles rad.
 const UNKNOWN_SIGMA: [f64; 3] = [2.0, 1.0, 1.0];
 

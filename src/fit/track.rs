@@ -128,19 +128,30 @@ impl TrackFitter {
         dt: f64,
     ) -> Option<Posture> {
         let weight = (dt / self.config.anatomy.memory_seconds).min(1.0);
-        let problem = self.problem(evidence, Some(prediction), weight);
-        let followed = minimise(&problem, prediction.posture.clone(), self.config.tracking_iterations);
-        let alone = self.problem(evidence, None, 1.0);
-        let cost = alone.cost(&followed.posture);
+        let from = |start: &Posture| {
+            let problem = self.problem(evidence, Some(prediction), weight);
+            minimise(&problem, start.clone(), self.config.tracking_iterations)
+        };
+        let mut followed = from(&prediction.posture);
+        let mut cost = self.problem(evidence, None, 1.0).cost(&followed.posture);
         if self.config.doubt.is_absurd(cost) {
             return self.begin(evidence);
         }
-        let start = self.doubt.ask(cost, &self.config.doubt);
-        let fresh = start.and_then(|start| self.fresh_fit(evidence, start));
-        if let Some(fresh) = fresh.filter(|fresh| self.doubt.weigh(cost, fresh.cost, &self.config.doubt)) {
-            self.restart(evidence, fresh.posture.clone());
-            return Some(fresh.posture);
+        let asked =
+            self.doubt.due(cost, &self.config.doubt).and_then(|start| self.fresh_fit(evidence, start));
+        if let Some(fresh) = asked {
+            // The fresh fit may show a better valley of the same problem.
+            let other = from(&fresh.posture);
+            if other.cost < followed.cost {
+                cost = self.problem(evidence, None, 1.0).cost(&other.posture);
+                followed = other;
+            }
+            if self.doubt.weigh(cost, fresh.cost, &self.config.doubt) {
+                self.restart(evidence, fresh.posture.clone());
+                return Some(fresh.posture);
+            }
         }
+        self.doubt.count();
         let observed = self.problem(evidence, None, weight).linearise(&followed.posture).hessian;
         let (motion, limits) = (&self.config.motion, &self.chain.limits);
         filter.correct(followed.posture.clone(), prediction, &observed, dt, motion, limits);
@@ -153,6 +164,7 @@ impl TrackFitter {
         let information = self.problem(evidence, None, 1.0).linearise(&posture).hessian;
         self.filter = Some(MotionFilter::start(posture, &information));
         self.doubt = Doubt::default();
+        self.doubt.count();
     }
 
     /// The best fit of one frame from all starts; `None` where even that is no hand.

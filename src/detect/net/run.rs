@@ -95,7 +95,12 @@ impl Memory {
             Kernel::Picture => {
                 let channels = layout.shape.channels;
                 for y in rows {
-                    let from = self.pixels(plan, input, y).chunks_exact(channels);
+                    let from = self.pixels(plan, input, y);
+                    if layout.pitch == channels {
+                        out[layout.pixels(y)].copy_from_slice(from);
+                        continue;
+                    }
+                    let from = from.chunks_exact(channels);
                     for (to, from) in out[layout.pixels(y)].chunks_exact_mut(layout.pitch).zip(from) {
                         to[..channels].copy_from_slice(from);
                     }

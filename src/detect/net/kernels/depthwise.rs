@@ -93,11 +93,14 @@ unsafe fn depthwise_row_with<V: Vector>(row: &DepthwiseRow, out: *mut f32) {
 
 #[inline(always)]
 unsafe fn whole_row<V: Vector, const K: usize, const S: usize>(row: &DepthwiseRow, out: *mut f32) {
+    // Blocks of one size where the row divides evenly, since narrow blocks load more per product.
+    let divides = |columns: &usize| *columns <= V::DEPTHWISE_COLUMNS && row.pixels % columns == 0;
+    let widest = [14, 12, 8, 7, 6, 4].into_iter().find(divides).unwrap_or(V::DEPTHWISE_COLUMNS);
     for channel in (0..row.weights.channels).step_by(V::LANES) {
         let mut pixel = 0;
         macro_rules! blocks {
             ($($columns:literal)*) => {
-                $(while $columns <= V::DEPTHWISE_COLUMNS && row.pixels - pixel >= $columns {
+                $(while $columns <= V::DEPTHWISE_COLUMNS && $columns <= widest && row.pixels - pixel >= $columns {
                     // SAFETY: the block lies within the row, whose slices `depthwise_row` checked.
                     unsafe { block::<V, K, S, $columns>(row, channel, pixel, out) };
                     pixel += $columns;

@@ -12,7 +12,7 @@ pub(in crate::detect::net) struct Avx512(__m512);
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 14;
-    const DEPTHWISE_COLUMNS: usize = 12;
+    const DEPTHWISE_COLUMNS: usize = 14;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

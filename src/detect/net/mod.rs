@@ -73,7 +73,7 @@ impl Network {
 
     /// The input picture, row by row, R G B from 0 to 1. It keeps its values over a run.
     pub fn input_mut(&mut self) -> &mut [f32] {
-        self.memory.dense_mut(&self.plan, self.plan.input)
+        self.memory.picture_mut(&self.plan)
     }
 
     /// Computes all outputs from the input.
@@ -91,6 +91,6 @@ impl Network {
     /// # Panics
     /// When `index` is not below [`Self::outputs`].
     pub fn output(&self, index: usize) -> &[f32] {
-        self.memory.dense(&self.plan, self.plan.outputs[index])
+        self.memory.list(&self.plan, self.plan.outputs[index])
     }
 }

@@ -10,9 +10,6 @@ use super::kernels::{
 use super::memory::Buffer;
 use super::plan::{Kernel, Layout, Plan, PlannedNode};
 
-/// Weights larger than this are walked once per step, all rows for each piece; smaller ones once per row.
-const WALK_WEIGHTS_ONCE: usize = 128 << 10;
-
 /// The working memory of a plan.
 pub(super) struct Memory {
     buffers: Vec<Buffer>,
@@ -30,14 +27,14 @@ impl Memory {
         }
     }
 
-    /// The numbers of a value without gaps.
-    pub fn dense(&self, plan: &Plan, value: Value) -> &[f32] {
-        &self.buffers[plan.buffer_of[value]][..plan.layouts[value].shape.elements()]
+    /// The numbers of a list.
+    pub fn list(&self, plan: &Plan, value: Value) -> &[f32] {
+        &self.pixels(plan, value, 0)[..plan.layouts[value].shape.elements()]
     }
 
-    /// The same, to be written.
-    pub fn dense_mut(&mut self, plan: &Plan, value: Value) -> &mut [f32] {
-        &mut self.buffers[plan.buffer_of[value]][..plan.layouts[value].shape.elements()]
+    /// The input picture, which is stored without gaps.
+    pub fn picture_mut(&mut self, plan: &Plan) -> &mut [f32] {
+        &mut self.buffers[plan.buffer_of[plan.input]][..plan.layouts[plan.input].shape.elements()]
     }
 
     /// Runs all steps.
@@ -124,7 +121,7 @@ impl Memory {
             }
             Kernel::Mean => {
                 let shape = plan.layouts[input].shape;
-                let sums = &mut out[..layout.pitch];
+                let sums = &mut out[layout.pixels(0)];
                 sums.fill(0.0);
                 for y in 0..shape.height {
                     add_pixels(self.pixels(plan, input, y), sums);
@@ -132,8 +129,9 @@ impl Memory {
                 let scale = 1.0 / (shape.height * shape.width) as f32;
                 sums.iter_mut().for_each(|sum| *sum *= scale);
             }
-            Kernel::Logistic => logistic(self.dense(plan, input), out),
+            Kernel::Logistic => logistic(self.list(plan, input), &mut out[layout.pixels(0)]),
             Kernel::Join => {
+                let out = &mut out[layout.pixels(0)];
                 let mut written = 0;
                 for &input in &node.inputs {
                     let layout = &plan.layouts[input];
@@ -150,26 +148,14 @@ impl Memory {
     }
 
     fn conv(&self, plan: &Plan, node: &PlannedNode, rows: Range<usize>, out: &mut [f32]) {
-        let Kernel::Conv { weights, .. } = &node.kernel else { return };
-        let panels = weights.panels();
-        let at_once = if weights.bytes() > WALK_WEIGHTS_ONCE { 1 } else { panels };
-        for first in (0..panels).step_by(at_once) {
-            let mut y = rows.start;
-            while y < rows.end {
-                y += self.conv_rows(plan, node, y..rows.end, first..first + at_once, out);
-            }
+        let mut y = rows.start;
+        while y < rows.end {
+            y += self.conv_rows(plan, node, y..rows.end, out);
         }
     }
 
     /// Computes as many rows as lie one after the other, at least one, and returns their number.
-    fn conv_rows(
-        &self,
-        plan: &Plan,
-        node: &PlannedNode,
-        rows: Range<usize>,
-        panels: Range<usize>,
-        out: &mut [f32],
-    ) -> usize {
+    fn conv_rows(&self, plan: &Plan, node: &PlannedNode, rows: Range<usize>, out: &mut [f32]) -> usize {
         let Kernel::Conv { window, run, weights, residual, activation } = &node.kernel else {
             return rows.len();
         };
@@ -207,7 +193,6 @@ impl Memory {
             step: window.stride * plan.layouts[input].pitch,
             pixels: count * layout.shape.width,
             weights,
-            panels,
             residual,
             activation,
             grid: layout.grid(),

@@ -5,10 +5,16 @@
 //! matrix is built: a tile of `R` pixels times `N` registers of output channels stays in registers while
 //! the runs are walked, each input value broadcast against packed weights. What follows the convolution
 //! in the graph (residual sum, activation) happens before the tile is stored.
+#![allow(clippy::needless_range_loop, reason = "index loops over constant bounds unroll into registers")]
 
 use super::MAX_KERNEL;
+use super::places::{PixelGrid, TileInput};
 use crate::detect::net::Isa;
 use crate::detect::net::simd::{Vector, per_isa};
+
+/// How many floats ahead weights are asked for: the time to fetch from memory, and beyond the page where
+/// the processor's own prefetching ends.
+const PREFETCH: usize = 512;
 
 /// What is applied to every output value.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,62 +73,9 @@ impl PackedConv {
         Self { panels, data, patch, channels }
     }
 
-    /// Number of panels.
-    pub fn panels(&self) -> usize {
-        self.panels.len()
-    }
-
     /// Size of the packed weights in bytes.
     pub fn bytes(&self) -> usize {
         self.data.len() * size_of::<f32>()
-    }
-}
-
-/// Where pixels lie that come in picture rows.
-#[derive(Clone, Copy)]
-pub(in crate::detect::net) struct PixelGrid {
-    /// Pixels of a row.
-    pub width: usize,
-    /// Floats from pixel to pixel within a row.
-    pub pitch: usize,
-    /// Floats from row to row.
-    pub row: usize,
-}
-
-impl PixelGrid {
-    /// Whether `pixels` pixels of `channels` channels lie within `floats` floats.
-    fn covers(&self, pixels: usize, channels: usize, floats: usize) -> bool {
-        let last = pixels - 1;
-        (1..=u32::MAX as usize).contains(&self.width)
-            && u32::try_from(last).is_ok()
-            && self.row >= self.width * self.pitch
-            && last / self.width * self.row + last.min(self.width - 1) * self.pitch + channels <= floats
-    }
-
-    /// The place of the first of `count` pixels that lie in one row, `None` where they do not.
-    #[inline(always)]
-    fn row_of_tile(&self, pixel: usize, count: usize) -> Option<usize> {
-        // Short division is several times faster, and `covers` keeps pixels within its range.
-        let (row, column) = (pixel as u32 / self.width as u32, pixel as u32 % self.width as u32);
-        (column as usize + count <= self.width)
-            .then(|| row as usize * self.row + column as usize * self.pitch)
-    }
-
-    /// The places of `R` pixels in order.
-    #[inline(always)]
-    fn places<const R: usize>(&self, pixel: usize) -> [usize; R] {
-        let mut column = (pixel as u32 % self.width as u32) as usize;
-        let mut place = (pixel as u32 / self.width as u32) as usize * self.row + column * self.pitch;
-        std::array::from_fn(|_| {
-            let this = place;
-            column += 1;
-            place += self.pitch;
-            if column == self.width {
-                column = 0;
-                place += self.row - self.width * self.pitch;
-            }
-            this
-        })
     }
 }
 
@@ -151,8 +104,6 @@ pub(in crate::detect::net) struct ConvRow<'a> {
     pub pixels: usize,
     /// Weights and bias.
     pub weights: &'a PackedConv,
-    /// Which panels to compute.
-    pub panels: std::ops::Range<usize>,
     /// What is added to the result.
     pub residual: Option<ResidualRow<'a>>,
     /// What is applied to the result.
@@ -173,7 +124,6 @@ pub(in crate::detect::net) fn conv_row(isa: Isa, row: &ConvRow, out: &mut [f32])
     let channels = row.weights.channels;
     assert!(row.runs.len() <= MAX_KERNEL && row.runs.len() * row.run == row.weights.patch);
     assert!(row.runs.iter().all(|run| run.len() >= last * row.step + row.run));
-    assert!(row.panels.end <= row.weights.panels.len());
     assert!(row.grid.covers(row.pixels, channels, out.len()));
     if let Some(residual) = &row.residual {
         assert!(residual.grid.covers(row.pixels, residual.channels, residual.values.len()));
@@ -190,7 +140,7 @@ per_isa! { fn conv_row_on(row: &ConvRow, out: *mut f32) = conv_row_with }
 
 #[inline(always)]
 unsafe fn conv_row_with<V: Vector>(row: &ConvRow, out: *mut f32) {
-    for panel in &row.weights.panels[row.panels.clone()] {
+    for panel in &row.weights.panels {
         let tiles = row.pixels.div_ceil(V::TILE_ROWS);
         // Tiles of nearly equal height, so that none runs nearly empty.
         let mut pixel = 0;
@@ -245,49 +195,15 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
         for run in row.runs {
             let mut input = TileInput::new(run.as_ptr().add(pixel * row.step), row.step);
             for _ in 0..row.run {
+                for n in 0..N {
+                    V::prefetch(weights.wrapping_add(PREFETCH + n * V::LANES));
+                }
                 sums = add_products(sums, &input, weights);
                 weights = weights.add(N * V::LANES);
                 input.advance();
             }
         }
         finish::<V, R, N>(row, panel.channel, pixel, sums, out);
-    }
-}
-
-/// The inputs of up to 14 pixels, `step` apart, in a form that costs no address arithmetic.
-///
-/// Every pixel is one of two pointers plus one of four offsets times 1, 2, 4 or 8: an address that x86
-/// loads form by themselves. Left alone, the compiler recomputes the addresses for every input.
-#[derive(Clone, Copy)]
-struct TileInput {
-    /// Pixel 0.
-    low: *const f32,
-    /// Pixel 9.
-    high: *const f32,
-    /// The step times 1, 3, 5 and 7.
-    steps: [usize; 4],
-}
-
-impl TileInput {
-    #[inline(always)]
-    fn new(low: *const f32, step: usize) -> Self {
-        // The detour keeps the compiler from seeing how the numbers hang together.
-        let steps = [1, 3, 5, 7].map(|factor| std::hint::black_box(factor * step));
-        Self { low, high: std::hint::black_box(low.wrapping_add(9 * step)), steps }
-    }
-
-    /// Moves on to the next input of every pixel.
-    #[inline(always)]
-    fn advance(&mut self) {
-        self.low = self.low.wrapping_add(1);
-        self.high = self.high.wrapping_add(1);
-    }
-
-    #[inline(always)]
-    fn pixel(&self, r: usize) -> *const f32 {
-        let (base, r) = if r < 9 { (self.low, r) } else { (self.high, r - 9) };
-        let [one, three, five, seven] = self.steps;
-        base.wrapping_add([0, one, 2 * one, three, 4 * one, five, 2 * three, seven, 8 * one][r])
     }
 }
 
@@ -415,4 +331,54 @@ unsafe fn add<V: Vector, const R: usize, const N: usize>(
         }
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::net::simd::lanes;
+
+    #[test]
+    fn rows_of_any_length_and_channels_equal_the_plain_sum() {
+        // Two rows of 11 pixels in one run, a gap after each output row, 5 inputs and 35 outputs.
+        let (pixels, patch, outputs, pitch) = (22, 5, 35, 48);
+        let number = |seed: usize| (seed * 37 % 19) as f32 - 9.0;
+        let input: Vec<f32> = (0..pixels * patch).map(number).collect();
+        let weights: Vec<f32> = (0..outputs * patch).map(|i| number(i + 3)).collect();
+        let bias: Vec<f32> = (0..outputs).map(|i| number(i + 5)).collect();
+        let slopes = vec![0.25; pitch];
+        let residual: Vec<f32> = (0..pixels * pitch).map(|i| number(i + 7)).collect();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let packed = PackedConv::new(&weights, &bias, lanes(isa));
+            let grid = PixelGrid { width: 11, pitch, row: 12 * pitch };
+            let row = ConvRow {
+                runs: &[&input],
+                run: patch,
+                step: patch,
+                pixels,
+                weights: &packed,
+                residual: Some(ResidualRow {
+                    values: &residual,
+                    grid: PixelGrid { width: pixels, pitch, row: pixels * pitch },
+                    channels: 16,
+                    after_activation: false,
+                }),
+                activation: &Activation::Prelu(slopes.clone()),
+                grid,
+            };
+            let mut out = vec![0.0; 24 * pitch];
+            conv_row(isa, &row, &mut out);
+            for pixel in 0..pixels {
+                for channel in 0..outputs {
+                    let products =
+                        (0..patch).map(|t| input[pixel * patch + t] * weights[channel * patch + t]);
+                    let added = if channel < 16 { residual[pixel * pitch + channel] } else { 0.0 };
+                    let sum = products.sum::<f32>() + bias[channel] + added;
+                    let expected = if sum < 0.0 { 0.25 * sum } else { sum };
+                    let found = out[(pixel / 11 * 12 + pixel % 11) * pitch + channel];
+                    assert!((found - expected).abs() < 1e-3, "{isa} {pixel} {channel}: {found} {expected}");
+                }
+            }
+        }
+    }
 }

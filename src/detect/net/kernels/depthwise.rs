@@ -3,6 +3,7 @@
 //! For one register of channels, a block of neighbouring outputs stays in registers, and so do the weights
 //! of one kernel row. Each input register is then loaded once per kernel row and used for every output
 //! that it touches, so the loads are few against the products.
+#![allow(clippy::needless_range_loop, reason = "index loops over constant bounds unroll into registers")]
 
 use crate::detect::net::Isa;
 use crate::detect::net::simd::{Vector, per_isa};
@@ -152,6 +153,42 @@ unsafe fn block<V: Vector, const K: usize, const S: usize, const COLUMNS: usize>
         }
         for (column, sum) in sums.iter().enumerate() {
             sum.store(out.add((pixel + column) * row.pitch + channel));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::net::simd::lanes;
+
+    #[test]
+    fn rows_of_any_length_equal_the_plain_sum() {
+        let pitch = 32;
+        let number = |seed: usize| (seed * 37 % 19) as f32 - 9.0;
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            for (kernel, stride, pixels) in [(3, 1, 31), (3, 2, 14), (5, 1, 12), (5, 2, 14), (5, 1, 1)] {
+                let columns = (pixels - 1) * stride + kernel;
+                let input: Vec<f32> = (0..kernel * columns * pitch).map(number).collect();
+                let weights: Vec<f32> = (0..kernel * kernel * pitch).map(|i| number(i + 3)).collect();
+                let bias: Vec<f32> = (0..pitch).map(|i| number(i + 5)).collect();
+                let rows: Vec<&[f32]> = input.chunks_exact(columns * pitch).collect();
+                let packed = PackedDepthwise::new(&weights, &bias, kernel, lanes(isa));
+                let clamp = Some((-100.0, 100.0));
+                let row = DepthwiseRow { rows: &rows, stride, pitch, pixels, weights: &packed, clamp };
+                let mut out = vec![0.0; pixels * pitch];
+                depthwise_row(isa, &row, &mut out);
+                for (index, found) in out.iter().enumerate() {
+                    let (pixel, channel) = (index / pitch, index % pitch);
+                    let product = |tap: usize| {
+                        let column = pixel * stride + tap % kernel;
+                        rows[tap / kernel][column * pitch + channel] * weights[tap * pitch + channel]
+                    };
+                    let sum = bias[channel] + (0..kernel * kernel).map(product).sum::<f32>();
+                    let expected = sum.clamp(-100.0, 100.0);
+                    assert!((found - expected).abs() < 1e-2, "{isa} {kernel} {stride}: {found} {expected}");
+                }
+            }
         }
     }
 }

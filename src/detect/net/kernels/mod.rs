@@ -2,10 +2,12 @@
 
 mod conv;
 mod depthwise;
+mod places;
 mod row;
 
-pub(super) use conv::{Activation, ConvRow, PackedConv, PixelGrid, ResidualRow, conv_row};
+pub(super) use conv::{Activation, ConvRow, PackedConv, ResidualRow, conv_row};
 pub(super) use depthwise::{DepthwiseRow, PackedDepthwise, depthwise_row, has_depthwise};
+pub(super) use places::PixelGrid;
 pub(super) use row::{add_pixels, logistic, max_pool_row, upsample_row};
 
 /// The largest kernel side, in pixels.

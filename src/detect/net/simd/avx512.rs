@@ -15,6 +15,11 @@ impl Vector for Avx512 {
     const DEPTHWISE_COLUMNS: usize = 14;
 
     #[inline(always)]
+    unsafe fn prefetch(place: *const f32) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm512_set1_ps(value) })

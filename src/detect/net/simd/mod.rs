@@ -32,6 +32,9 @@ pub(super) trait Vector: Copy {
     /// Neighbouring outputs that a depthwise convolution works on at once.
     const DEPTHWISE_COLUMNS: usize;
 
+    /// Asks for the cache line at `place`, which need not exist, to be fetched.
+    #[inline(always)]
+    unsafe fn prefetch(_place: *const f32) {}
     /// `value` in every lane.
     unsafe fn splat(value: f32) -> Self;
     /// Reads `LANES` floats.

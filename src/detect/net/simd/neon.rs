@@ -1,4 +1,5 @@
 //! 4 floats in a 128-bit register.
+#![allow(unused_unsafe, reason = "NEON is always on here, which makes its functions safe to call")]
 
 use std::arch::aarch64::*;
 
@@ -11,8 +12,8 @@ pub(in crate::detect::net) struct Neon(float32x4_t);
 // SAFETY lines: every function's condition (the instruction set is on, pointers are good) is the trait's.
 impl Vector for Neon {
     const LANES: usize = 4;
-    const TILE_ROWS: usize = 8;
-    const DEPTHWISE_COLUMNS: usize = 7;
+    const TILE_ROWS: usize = 12;
+    const DEPTHWISE_COLUMNS: usize = 14;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -4,12 +4,14 @@
 //! convolution become part of it; channel padding becomes a residual with fewer channels; 16-bit constants
 //! are expanded.
 
+mod tails;
+mod windows;
+
 use std::collections::HashMap;
 
-use super::error::ModelError;
-use super::graph::{Graph, Node, Op, Residual, Shape, Value, Window};
-use super::kernels::{Activation, MAX_KERNEL, has_depthwise};
-use super::model::{Model, Operator};
+use crate::detect::net::error::ModelError;
+use crate::detect::net::graph::{Graph, Node, Op, Shape, Value};
+use crate::detect::net::model::{Model, Operator};
 
 /// TensorFlow Lite's numbers of the operators that the hand models use.
 mod code {
@@ -93,16 +95,6 @@ fn list_shape(channels: usize) -> Shape {
 
 fn limit(what: &'static str, wanted: usize, limit: usize) -> Result<(), ModelError> {
     if wanted > limit { Err(ModelError::TooLarge { what, wanted, limit }) } else { Ok(()) }
-}
-
-/// Output extent and zeros before the first pixel along one side.
-fn extent(input: usize, kernel: usize, stride: usize, same: bool) -> Option<(usize, usize)> {
-    if same {
-        let output = input.div_ceil(stride);
-        Some((output, ((output - 1) * stride + kernel).saturating_sub(input) / 2))
-    } else {
-        Some((input.checked_sub(kernel)? / stride + 1, 0))
-    }
 }
 
 impl<'a> Lowering<'a> {
@@ -248,174 +240,6 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The window of a convolution, checked against the declared result.
-    fn window(
-        operator: &Operator,
-        kernel: [usize; 2],
-        dilation: [usize; 2],
-        input: Shape,
-        output: Shape,
-    ) -> Result<Window, ModelError> {
-        let stride = operator.number(1, 1)?;
-        let dilated = dilation.iter().map(|&field| operator.number(field, 1)).find(|d| *d != Ok(1));
-        if kernel[0] != kernel[1] || operator.number(2, 1)? != stride || dilated.is_some() {
-            return operator.unsupported("kernel and stride should be square and dense");
-        }
-        let [kernel, _] = kernel;
-        let stride = match usize::try_from(stride) {
-            Ok(stride @ 1..=MAX_KERNEL) if (1..=MAX_KERNEL).contains(&kernel) => stride,
-            _ => return operator.unsupported("kernel or stride is too large"),
-        };
-        let same = operator.byte(0)? == 0;
-        let rows = extent(input.height, kernel, stride, same);
-        let columns = extent(input.width, kernel, stride, same);
-        match (rows, columns) {
-            (Some((height, top)), Some((width, left)))
-                if (height, width) == (output.height, output.width) =>
-            {
-                Ok(Window { kernel, stride, top, left })
-            }
-            _ => operator.inconsistent("the declared result has the wrong extent"),
-        }
-    }
-
-    fn count_products(&mut self, output: Shape, patch: usize) -> Result<(), ModelError> {
-        self.products = self.products.saturating_add(output.elements().saturating_mul(patch));
-        limit("multiplications", self.products, MAX_PRODUCTS)
-    }
-
-    fn conv(&mut self, operator: &Operator) -> Result<(), ModelError> {
-        let (input, from) = self.plain(operator, 0)?;
-        let (tensor, to) = self.result(operator)?;
-        let &[outputs, rows, columns, channels] = self.constant_shape(operator, 1)? else {
-            return operator.inconsistent("the weights should have four dimensions");
-        };
-        if (outputs, channels) != (to.channels, from.channels) {
-            return operator.inconsistent("the weights do not fit the channels");
-        }
-        let window = Self::window(operator, [rows, columns], [4, 5], from, to)?;
-        self.count_products(to, rows * columns * channels)?;
-        let weights = self.floats(operator, 1, outputs * rows * columns * channels)?;
-        let bias = self.bias(operator, outputs)?;
-        let activation =
-            Self::clamp(operator, 3)?.map_or(Activation::None, |(low, high)| Activation::Clamp(low, high));
-        self.push(tensor, to, Op::Conv { window, weights, bias, residual: None, activation }, vec![input])
-    }
-
-    fn depthwise(&mut self, operator: &Operator) -> Result<(), ModelError> {
-        let (input, from) = self.plain(operator, 0)?;
-        let (tensor, to) = self.result(operator)?;
-        let &[1, rows, columns, channels] = self.constant_shape(operator, 1)? else {
-            return operator.inconsistent("the weights should have four dimensions, the first 1");
-        };
-        if channels != to.channels || channels != from.channels {
-            return operator.inconsistent("the weights do not fit the channels");
-        }
-        let window = Self::window(operator, [rows, columns], [5, 6], from, to)?;
-        if !has_depthwise(window.kernel, window.stride) {
-            return operator.unsupported("there is no depthwise kernel of this side and stride");
-        }
-        self.count_products(to, rows * columns)?;
-        let weights = self.floats(operator, 1, rows * columns * channels)?;
-        let bias = self.bias(operator, channels)?;
-        let clamp = Self::clamp(operator, 4)?;
-        self.push(tensor, to, Op::Depthwise { window, weights, bias, clamp }, vec![input])
-    }
-
-    /// A product of a list with a matrix: a convolution of a picture of one pixel.
-    fn fully_connected(&mut self, operator: &Operator) -> Result<(), ModelError> {
-        let (input, from) = self.plain(operator, 0)?;
-        let (tensor, to) = self.result(operator)?;
-        let &[outputs, inputs] = self.constant_shape(operator, 1)? else {
-            return operator.inconsistent("the weights should have two dimensions");
-        };
-        if from != list_shape(inputs) || to != list_shape(outputs) || operator.byte(1)? != 0 {
-            return operator.inconsistent("the weights do not fit the lists");
-        }
-        self.count_products(to, inputs)?;
-        let weights = self.floats(operator, 1, outputs * inputs)?;
-        let bias = self.bias(operator, outputs)?;
-        let activation =
-            Self::clamp(operator, 0)?.map_or(Activation::None, |(low, high)| Activation::Clamp(low, high));
-        let window = Window { kernel: 1, stride: 1, top: 0, left: 0 };
-        self.push(tensor, to, Op::Conv { window, weights, bias, residual: None, activation }, vec![input])
-    }
-
-    /// The place of the convolution that computes an operand nobody else reads.
-    fn open_conv(&self, operator: &Operator, position: usize) -> Option<usize> {
-        let tensor = operator.input(position).ok()?;
-        let Some(&Operand::Plain(value)) = self.operands.get(&tensor) else { return None };
-        let node = self.nodes.iter().rposition(|node| node.output == value)?;
-        (self.uses[tensor] == 1 && matches!(self.nodes[node].op, Op::Conv { .. })).then_some(node)
-    }
-
-    /// Moves a convolution to the end, with a changed tail, as the producer of `tensor`.
-    fn extend_conv(&mut self, node: usize, tensor: usize, change: impl FnOnce(&mut Op)) {
-        let mut node = self.nodes.remove(node);
-        change(&mut node.op);
-        self.operands.insert(tensor, Operand::Plain(node.output));
-        self.nodes.push(node);
-    }
-
-    /// A sum joins the convolution of one operand, before or after its activation.
-    fn add(&mut self, operator: &Operator) -> Result<(), ModelError> {
-        let (tensor, to) = self.result(operator)?;
-        if operator.inputs.len() != 2 || operator.byte(0)? != 0 {
-            return operator.unsupported("sums have two operands and no activation");
-        }
-        for (position, other) in [(0, 1), (1, 0)] {
-            let Some(node) = self.open_conv(operator, position) else { continue };
-            let Op::Conv { residual: None, activation, .. } = &self.nodes[node].op else { continue };
-            let after_activation = *activation != Activation::None;
-            let (value, widened) = match self.operand(operator, other)? {
-                Operand::Plain(value) => (value, false),
-                Operand::Widened(value) => (value, true),
-                Operand::Reshaped(_) => return operator.unsupported("it adds a reshaped tensor"),
-            };
-            let (own, added) = (self.shapes[self.nodes[node].output], self.shapes[value]);
-            // Kernels add whole registers, so a narrower operand must end at a register's border.
-            let channels_fit = if widened {
-                added.channels < own.channels && added.channels.is_multiple_of(super::CHANNEL_STEP)
-            } else {
-                added.channels == own.channels
-            };
-            if own != to || (added.height, added.width) != (own.height, own.width) || !channels_fit {
-                return operator.inconsistent("the operands have different shapes");
-            }
-            self.extend_conv(node, tensor, |op| {
-                if let Op::Conv { residual, .. } = op {
-                    *residual = Some(Residual { value, after_activation });
-                }
-            });
-            return Ok(());
-        }
-        operator.unsupported("one operand of a sum should come straight from a convolution")
-    }
-
-    fn prelu(&mut self, operator: &Operator) -> Result<(), ModelError> {
-        let (tensor, to) = self.result(operator)?;
-        let slopes = self.floats(operator, 1, to.channels)?;
-        let open = self.open_conv(operator, 0).filter(|&node| {
-            matches!(
-                &self.nodes[node].op,
-                Op::Conv { activation: Activation::None, residual, .. }
-                    if residual.as_ref().is_none_or(|residual| !residual.after_activation)
-            )
-        });
-        let Some(node) = open else {
-            return operator.unsupported("PReLU should follow a convolution or a sum with one");
-        };
-        if self.shapes[self.nodes[node].output] != to {
-            return operator.inconsistent("operand and result have different shapes");
-        }
-        self.extend_conv(node, tensor, |op| {
-            if let Op::Conv { activation, .. } = op {
-                *activation = Activation::Prelu(slopes);
-            }
-        });
-        Ok(())
-    }
-
     fn max_pool(&mut self, operator: &Operator) -> Result<(), ModelError> {
         let (input, from) = self.plain(operator, 0)?;
         let (tensor, to) = self.result(operator)?;
@@ -439,21 +263,6 @@ impl<'a> Lowering<'a> {
             return operator.unsupported("only doubling between pixel centres is");
         }
         self.push(tensor, to, Op::Upsample, vec![input])
-    }
-
-    fn pad(&mut self, operator: &Operator) -> Result<(), ModelError> {
-        let (input, from) = self.plain(operator, 0)?;
-        let (tensor, to) = self.result(operator)?;
-        let amounts = self.integers(operator, 1)?;
-        let [0, 0, 0, 0, 0, 0, 0, extra] = amounts[..] else {
-            return operator.unsupported("only channels can be appended");
-        };
-        let channels = usize::try_from(extra).ok().and_then(|extra| extra.checked_add(from.channels));
-        if channels != Some(to.channels) || (from.height, from.width) != (to.height, to.width) {
-            return operator.inconsistent("the result does not have the padded shape");
-        }
-        self.operands.insert(tensor, Operand::Widened(input));
-        Ok(())
     }
 
     fn mean(&mut self, operator: &Operator) -> Result<(), ModelError> {

@@ -95,7 +95,7 @@ unsafe fn depthwise_row_with<V: Vector>(row: &DepthwiseRow, out: *mut f32) {
 #[inline(always)]
 unsafe fn whole_row<V: Vector, const K: usize, const S: usize>(row: &DepthwiseRow, out: *mut f32) {
     // Blocks of one size where the row divides evenly, since narrow blocks load more per product.
-    let divides = |columns: &usize| *columns <= V::DEPTHWISE_COLUMNS && row.pixels % columns == 0;
+    let divides = |columns: &usize| *columns <= V::DEPTHWISE_COLUMNS && row.pixels.is_multiple_of(*columns);
     let widest = [14, 12, 8, 7, 6, 4].into_iter().find(divides).unwrap_or(V::DEPTHWISE_COLUMNS);
     for channel in (0..row.weights.channels).step_by(V::LANES) {
         let mut pixel = 0;

@@ -7,7 +7,7 @@ use super::schedule::{ScheduleConfig, Step, schedule};
 use super::{CHANNEL_STEP, Isa, simd};
 
 /// Most floats of working memory.
-const MAX_MEMORY: usize = 1 << 27;
+const MAX_MEMORY: usize = 1 << 24;
 
 /// Where a value's numbers lie in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

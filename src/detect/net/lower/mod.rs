@@ -31,10 +31,10 @@ mod code {
 }
 
 /// Most constant values and most multiplications that a model may ask for.
-const MAX_CONSTANTS: usize = 1 << 25;
+const MAX_CONSTANTS: usize = 1 << 24;
 const MAX_PRODUCTS: usize = 1 << 33;
 /// Most values of all results together.
-const MAX_VALUES: usize = 1 << 26;
+const MAX_VALUES: usize = 1 << 24;
 
 /// What a tensor of the file stands for.
 #[derive(Clone, Copy)]
@@ -187,7 +187,7 @@ impl<'a> Lowering<'a> {
         expected: usize,
     ) -> Result<Vec<f32>, ModelError> {
         let tensor = self.constant(operator, position)?;
-        self.constants += expected;
+        self.constants = self.constants.saturating_add(expected);
         limit("weights", self.constants, MAX_CONSTANTS)?;
         let tensor = &self.model.tensors[tensor];
         if tensor.elements() != expected {

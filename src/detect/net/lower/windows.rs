@@ -1,6 +1,7 @@
 //! Convolutions of all kinds: their windows, weights and limits.
 
-use super::{Lowering, MAX_PRODUCTS, limit, list_shape};
+use super::{Lowering, MAX_CONSTANTS, MAX_PRODUCTS, limit, list_shape};
+use crate::detect::net::CHANNEL_STEP;
 use crate::detect::net::error::ModelError;
 use crate::detect::net::graph::{Op, Shape, Window};
 use crate::detect::net::kernels::{Activation, MAX_KERNEL, has_depthwise};
@@ -48,6 +49,13 @@ impl Lowering<'_> {
         }
     }
 
+    /// Counts the weights of a convolution as they will be packed, channels in whole registers.
+    fn count_packed(&mut self, outputs: usize, patch: usize) -> Result<(), ModelError> {
+        let packed = outputs.next_multiple_of(CHANNEL_STEP).saturating_mul(patch);
+        self.constants = self.constants.saturating_add(packed);
+        limit("weights", self.constants, MAX_CONSTANTS)
+    }
+
     fn count_products(&mut self, output: Shape, patch: usize) -> Result<(), ModelError> {
         self.products = self.products.saturating_add(output.elements().saturating_mul(patch));
         limit("multiplications", self.products, MAX_PRODUCTS)
@@ -64,6 +72,7 @@ impl Lowering<'_> {
         }
         let window = Self::window(operator, [rows, columns], [4, 5], from, to)?;
         self.count_products(to, rows * columns * channels)?;
+        self.count_packed(outputs, rows * columns * channels.next_multiple_of(CHANNEL_STEP))?;
         let weights = self.floats(operator, 1, outputs * rows * columns * channels)?;
         let bias = self.bias(operator, outputs)?;
         let activation =
@@ -102,6 +111,7 @@ impl Lowering<'_> {
             return operator.inconsistent("the weights do not fit the lists");
         }
         self.count_products(to, inputs)?;
+        self.count_packed(outputs, inputs)?;
         let weights = self.floats(operator, 1, outputs * inputs)?;
         let bias = self.bias(operator, outputs)?;
         let activation =

@@ -1,11 +1,14 @@
-//! Threads, the latest slot and statistics: the only room that knows a thread.
+//! Threads, the latest slot and the front end they serve: the only room that knows a thread.
 //!
 //! ```text
 //! capture thread ──► newest slot or read-ahead queue ──► front-end thread ──► listener (the caller)
 //! ```
 
 mod capture;
+mod front_end;
 mod run;
+mod workers;
 
 pub use capture::Delivery;
+pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd};
 pub use run::{FrontEnd, run};

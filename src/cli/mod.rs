@@ -1,4 +1,68 @@
 //! The command line, one file per command.
 
-pub mod doctor;
-pub mod setup;
+#[cfg(feature = "render")]
+mod accuracy;
+#[cfg(feature = "render")]
+mod demo;
+mod doctor;
+#[cfg(not(feature = "render"))]
+mod no_film;
+mod pipeline;
+mod progress;
+mod setup;
+mod track;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Two hands in metres from one camera, frame by frame.
+#[derive(Parser)]
+#[command(name = "handstream", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Track the hands of a video, a folder of images, a webcam or the built-in scene.
+    Track(track::TrackArgs),
+    /// Run the built-in scene through the whole engine and compare with its known truth.
+    #[cfg(feature = "render")]
+    Demo(demo::DemoArgs),
+    /// Fetch the two MediaPipe networks, once.
+    Setup(SetupArgs),
+    /// Say what is there and what is missing, with the next step for each.
+    Doctor(DoctorArgs),
+}
+
+#[derive(Args)]
+struct SetupArgs {
+    /// A wheel of mediapipe 0.10.21 fetched by hand, for machines without network.
+    #[arg(long, value_name = "FILE")]
+    wheel: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct DoctorArgs {
+    /// Also look at a hand model of yours: MANO_RIGHT.pkl, a .npz or .safetensors.
+    #[arg(long, value_name = "PATH")]
+    hand_model: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what the command line asks for.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Track(args) => args.run(),
+            #[cfg(feature = "render")]
+            Command::Demo(args) => args.run(),
+            Command::Setup(args) => setup::run(args.wheel.as_deref()),
+            Command::Doctor(args) => doctor::run(args.hand_model.as_deref()),
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
-use handstream::home::{DataFolder, HAND_LANDMARK, KnownFile, PALM_DETECTION};
+use handstream::home::{DataFolder, HAND_LANDMARK, KnownFile, ModelFiles, PALM_DETECTION};
 
 /// The models' licence in the wheel; a copy goes beside them.
 const LICENSE_IN_WHEEL: &str = "mediapipe-0.10.21.dist-info/LICENSE";
@@ -58,6 +58,20 @@ pub fn run(wheel: Option<&Path>) -> Result<()> {
     }
     println!("models: in {}, checked (Apache-2.0, licence beside them)", folder.display());
     Ok(())
+}
+
+/// The checked model files, fetched first where they are missing or wrong.
+///
+/// # Errors
+/// As [`run`].
+pub fn models() -> Result<ModelFiles> {
+    match ModelFiles::locate() {
+        Ok(files) => Ok(files),
+        Err(_) => {
+            run(None)?;
+            Ok(ModelFiles::locate()?)
+        }
+    }
 }
 
 fn all_right(folder: &Path, files: &[KnownFile]) -> bool {

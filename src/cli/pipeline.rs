@@ -1,0 +1,97 @@
+//! What `track` and `demo` share: one source through the engine into files, film and progress bar.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, run};
+use handstream::event::{Event, RunInfo};
+use handstream::geometry::CameraModel;
+use handstream::hand::HandModel;
+use handstream::output::{RunFiles, Summary};
+use handstream::source::Source;
+#[cfg(feature = "render")]
+use handstream::view::OverlayFilm;
+
+#[cfg(not(feature = "render"))]
+use super::no_film::OverlayFilm;
+use super::progress::Progress;
+use super::setup;
+
+/// One run, ready to start.
+pub struct Pipeline {
+    /// Where the frames come from.
+    pub source: Box<dyn Source>,
+    /// The intrinsics in use.
+    pub camera: CameraModel,
+    /// The hand to fit.
+    pub model: Arc<HandModel>,
+    /// Settings of the front end.
+    pub config: FrontEndConfig,
+    /// Every frame, or the newest.
+    pub delivery: Delivery,
+    /// Folder for the results.
+    pub out: PathBuf,
+    /// Whether to film the overlay.
+    pub overlay: bool,
+    /// Stop after so many frames.
+    pub limit: Option<u64>,
+}
+
+impl Pipeline {
+    /// Runs to the end, to the limit or to Ctrl-C, and completes the files. `also` sees every event.
+    ///
+    /// # Errors
+    /// One sentence for the user; what was complete stays.
+    pub fn run(self, mut also: impl FnMut(&Event)) -> Result<Summary> {
+        let models = setup::models()?;
+        let mut front_end = HandFrontEnd::new(&models, self.model.clone(), self.camera.clone(), self.config)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let interrupted = stop.clone();
+        ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
+            .context("Ctrl-C cannot be caught on this system")?;
+
+        let info = self.source.info();
+        let run_info = RunInfo {
+            source: info.name.clone(),
+            size: info.size,
+            fps: info.fps,
+            frame_count: info.frame_count.map(|count| self.limit.map_or(count, |limit| count.min(limit))),
+            camera: self.camera,
+            hand_model: self.model.name().to_string(),
+        };
+        let mut files = RunFiles::create(&self.out)?;
+        let film_path = self.out.join("overlay.mp4");
+        let mut film = if self.overlay {
+            Some(OverlayFilm::create(&film_path, &run_info, self.model.clone())?)
+        } else {
+            None
+        };
+        let mut progress = Progress::new();
+        let (mut frames, mut last_warning) = (0, None);
+        run(self.source, run_info, &mut front_end, self.delivery, stop.clone(), |event| -> Result<()> {
+            files.event(event)?;
+            if let (Some(film), Event::Frame { frame, hands }) = (&mut film, event) {
+                film.frame(frame, hands)?;
+            }
+            if let Event::Warning(sentence) = event {
+                last_warning = Some(sentence.clone());
+            }
+            frames += u64::from(matches!(event, Event::Frame { .. }));
+            if self.limit.is_some_and(|limit| frames >= limit) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            progress.event(event);
+            also(event);
+            Ok(())
+        })?;
+        if frames == 0 {
+            bail!(last_warning.unwrap_or_else(|| "the source held no frame: check the file".into()));
+        }
+        if let Some(film) = film {
+            film.finish()?;
+        }
+        Ok(files.finish()?)
+    }
+}

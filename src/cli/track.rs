@@ -1,0 +1,183 @@
+//! `handstream track SOURCE`: the main job.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use handstream::engine::{Delivery, FrontEndConfig};
+use handstream::frame::PictureSize;
+use handstream::hand::HandModel;
+use handstream::source::{
+    CameraFormat, CameraRequest, IntrinsicsChoice, OpenOptions, Source, intrinsics_for, open,
+};
+
+use super::pipeline::Pipeline;
+
+/// What a user types for the built-in scene.
+const SYNTHETIC: &str = "synthetic";
+
+#[derive(Args)]
+pub struct TrackArgs {
+    /// A video file, an image or a folder of images, `0`, `1`, … for a camera, or `synthetic`.
+    source: String,
+    /// Folder for hands.jsonl, hands.npz, summary.json and overlay.mp4.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Also film the hands over the picture, beside a side view: DIR/overlay.mp4.
+    #[arg(long)]
+    overlay: bool,
+    /// Most hands followed at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
+    max_hands: u8,
+    /// The picture is mirrored, as selfie cameras show it.
+    #[arg(long)]
+    mirrored: bool,
+    /// Behave as with a camera: keep to the file's own speed, newest frame wins, drops counted.
+    #[arg(long)]
+    live: bool,
+    /// Stop after N frames.
+    #[arg(long, value_name = "N")]
+    frames: Option<u64>,
+    /// The hand to fit: `open` (built in), or MANO_RIGHT.pkl, a .npz or .safetensors of yours.
+    #[arg(long, value_name = "open|PATH", default_value = "open")]
+    hand_model: String,
+    /// Your hand's length in millimetres, wrist to middle fingertip: fixes the scale.
+    #[arg(long, value_name = "MM", value_parser = hand_length)]
+    hand_length: Option<f64>,
+    #[command(flatten)]
+    intrinsics: IntrinsicsArgs,
+    /// Camera: picture size to ask for.
+    #[arg(long, value_name = "WxH", value_parser = picture_size)]
+    size: Option<PictureSize>,
+    /// Camera: frame rate to ask for; folder of images: rate they were taken at.
+    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    fps: Option<u32>,
+    /// Camera: how pictures travel: mjpeg, yuyv or nv12.
+    #[arg(long, value_name = "NAME", value_parser = camera_format)]
+    format: Option<CameraFormat>,
+}
+
+/// Where the intrinsics come from; without any of these they are a stated guess.
+#[derive(Args)]
+#[group(multiple = false)]
+struct IntrinsicsArgs {
+    /// Intrinsics from a file: OpenCV or ROS yaml, or one line `fx fy cx cy [k1 k2 p1 p2 [k3]]`.
+    #[arg(long, value_name = "FILE")]
+    camera_file: Option<PathBuf>,
+    /// Focal length in pixels.
+    #[arg(long, value_name = "PX")]
+    focal: Option<f64>,
+    /// Horizontal field of view in degrees.
+    #[arg(long, value_name = "DEG")]
+    fov: Option<f64>,
+}
+
+impl TrackArgs {
+    /// Tracks the source and prints what came of it.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn run(self) -> Result<()> {
+        let model = Arc::new(match self.hand_model.as_str() {
+            "open" => HandModel::open(),
+            path => HandModel::load(path.as_ref())?,
+        });
+        let source = self.source(&model)?;
+        let info = source.info();
+        let camera = match (&info.camera, self.intrinsics.choice()) {
+            (Some(known), IntrinsicsChoice::Guess) => known.clone(),
+            (_, choice) => intrinsics_for(&choice, info.size)?,
+        };
+        if camera.guessed {
+            eprintln!(
+                "note: no intrinsics given; a focal length of {:.0} px is assumed, so distances are as wrong \
+                 as that guess (--camera-file, --focal or --fov)",
+                camera.focal()
+            );
+        }
+        let delivery = match (info.live, self.live) {
+            (true, _) => Delivery::Newest { paced: false },
+            (false, true) => Delivery::Newest { paced: true },
+            (false, false) => Delivery::Every,
+        };
+        let mut config = FrontEndConfig::default();
+        config.tracker.max_hands = usize::from(self.max_hands);
+        config.tracker.mirrored = self.mirrored;
+        config.fit.shape.hand_length_mm = self.hand_length;
+        let out = self.out.clone();
+        let pipeline = Pipeline {
+            source,
+            camera,
+            model,
+            config,
+            delivery,
+            out: self.out,
+            overlay: self.overlay,
+            limit: self.frames,
+        };
+        let summary = pipeline.run(|_| ())?;
+        print!("{summary}");
+        println!("results in {}", out.display());
+        Ok(())
+    }
+
+    fn source(&self, model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
+        if self.source == SYNTHETIC {
+            return synthetic(model);
+        }
+        let mut options = OpenOptions {
+            camera: CameraRequest { size: self.size, fps: self.fps, format: self.format },
+            ..OpenOptions::default()
+        };
+        if let Some(fps) = self.fps {
+            options.picture_fps = f64::from(fps);
+        }
+        Ok(open(&self.source, &options)?)
+    }
+}
+
+#[cfg(feature = "render")]
+fn synthetic(model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
+    use handstream::source::synthetic::{SceneConfig, SyntheticScene};
+    Ok(Box::new(SyntheticScene::new(SceneConfig::default(), model.clone())?))
+}
+
+#[cfg(not(feature = "render"))]
+fn synthetic(_model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
+    anyhow::bail!("this build cannot draw the built-in scene: build with the feature `render`")
+}
+
+impl IntrinsicsArgs {
+    fn choice(&self) -> IntrinsicsChoice {
+        match (&self.camera_file, self.focal, self.fov) {
+            (Some(path), _, _) => IntrinsicsChoice::File(path.clone()),
+            (None, Some(focal), _) => IntrinsicsChoice::Focal(focal),
+            (None, None, Some(degrees)) => IntrinsicsChoice::FieldOfView(degrees),
+            (None, None, None) => IntrinsicsChoice::Guess,
+        }
+    }
+}
+
+/// Lengths between a small child's hand and a very large one.
+fn hand_length(text: &str) -> Result<f64, String> {
+    let millimetres: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
+    if (80.0..=280.0).contains(&millimetres) {
+        Ok(millimetres)
+    } else {
+        Err(format!("{text} mm is no hand's length: measure from the wrist to the tip of the middle finger"))
+    }
+}
+
+fn picture_size(text: &str) -> Result<PictureSize, String> {
+    let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    parts
+        .filter(|&(width, height)| width > 0 && height > 0)
+        .map(|(width, height)| PictureSize::new(width, height))
+        .ok_or_else(|| format!("{text} is no size: write for example 1280x720"))
+}
+
+fn camera_format(text: &str) -> Result<CameraFormat, String> {
+    let known = CameraFormat::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(text));
+    known.ok_or_else(|| format!("{text} is none of {}", CameraFormat::ALL.map(CameraFormat::name).join(", ")))
+}

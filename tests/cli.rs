@@ -120,6 +120,7 @@ fn the_same_film_gives_the_same_result_twice() {
         std::fs::read(out.join("hands.jsonl")).unwrap()
     });
     assert!(results[0] == results[1], "offline runs are deterministic");
+    assert_eq!(results[0].iter().filter(|&&byte| byte == b'\n').count(), 1 + 40);
     assert!(results[0].windows(8).any(|word| word == b"\"track\":"), "and this one holds hands");
 }
 

@@ -71,6 +71,11 @@ impl Pipeline {
         let mut progress = Progress::new();
         let (mut frames, mut last_warning) = (0, None);
         run(self.source, run_info, &mut front_end, self.delivery, stop.clone(), |event| -> Result<()> {
+            let full = self.limit.is_some_and(|limit| frames >= limit);
+            if full && matches!(event, Event::Frame { .. } | Event::Dropped { .. }) {
+                // Already under way when the last one asked for arrived.
+                return Ok(());
+            }
             files.event(event)?;
             if let (Some(film), Event::Frame { frame, hands }) = (&mut film, event) {
                 film.frame(frame, hands)?;

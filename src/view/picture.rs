@@ -9,6 +9,8 @@ use crate::render::{Area, Background, Colour, Mesh, Panel, Stroke, View};
 
 /// Height of captions, pixels.
 const TEXT: f32 = 12.0;
+/// Height of a caption with its ground, pixels.
+const CAPTION_HEIGHT: f32 = 2.1 * TEXT;
 
 const BONE: Colour = Colour([255, 255, 255, 170]);
 const KEYPOINT: Colour = Colour::rgb(255, 226, 84);
@@ -35,8 +37,9 @@ pub(super) fn panel<'a>(
             over.push(Stroke::disc(at, 2.2, KEYPOINT));
         }
     }
+    let mut taken = Vec::new();
     for hand in &hands.hands {
-        hand_caption(&mut over, hand, scale, area.size);
+        hand_caption(&mut over, &mut taken, hand, scale, area.size);
     }
     let words = format!(
         "frame {}   {:.2} s   {:.1} ms",
@@ -66,16 +69,46 @@ impl Scale {
     }
 }
 
-/// Track, side, score and distance above the hand's box, kept inside the picture.
-fn hand_caption(strokes: &mut Vec<Stroke>, hand: &TrackedHand, scale: Scale, size: PictureSize) {
+/// Where a caption stands: left and right end and base line, pixels.
+struct CaptionPlace {
+    left: f32,
+    right: f32,
+    y: f32,
+}
+
+/// Track, side, score and distance above the hand's box, kept inside the picture and clear of the captions
+/// that are `taken`.
+fn hand_caption(
+    strokes: &mut Vec<Stroke>,
+    taken: &mut Vec<CaptionPlace>,
+    hand: &TrackedHand,
+    scale: Scale,
+    size: PictureSize,
+) {
     let centimetres = hand.joints_camera[0].0.norm() * 100.0;
     let words = format!("#{} {}   {:.2}   {centimetres:.0} cm", hand.track.0, hand.side.name(), hand.score);
     let [x0, y0, x1, _] = hand.box_px;
     let above = scale.apply(Pixel::new((x0 + x1) / 2.0, y0));
     let half = text::width(&words, TEXT) / 2.0 + 2.0 * TEXT;
     let x = above.x.clamp(half, (size.width as f32 - half).max(half)) - half + TEXT;
-    let y = (above.y - 1.6 * TEXT).clamp(2.0 * TEXT, size.height as f32 - 4.0 * TEXT);
+    let (top, bottom) = (2.0 * TEXT, (size.height as f32 - 4.0 * TEXT).max(2.0 * TEXT));
+    let mut place =
+        CaptionPlace { left: x, right: x + 2.0 * half, y: (above.y - 1.6 * TEXT).clamp(top, bottom) };
+    for _ in 0..=taken.len() {
+        let Some(other) = taken.iter().find(|other| place.covers(other)) else { break };
+        // Upwards where there is room, for below lies the hand.
+        let up = other.y - CAPTION_HEIGHT;
+        place.y = if up >= top { up } else { other.y + CAPTION_HEIGHT };
+    }
+    let y = place.y;
+    taken.push(place);
     caption(strokes, Pixel::new(x, y), &words, Some(colour(hand.side)));
+}
+
+impl CaptionPlace {
+    fn covers(&self, other: &Self) -> bool {
+        self.left < other.right && other.left < self.right && (self.y - other.y).abs() < CAPTION_HEIGHT
+    }
 }
 
 /// Words on a dark pill, with a coloured dot in front where there is a colour.

@@ -26,7 +26,11 @@ const EASE: f32 = 0.08;
 /// Left of the camera, pixels.
 const MARGIN: f32 = 44.0;
 
+/// Height of letters and their distance from the edges, pixels.
 const TEXT: f32 = 10.0;
+const TITLE: f32 = 12.0;
+const EDGE: f32 = 14.0;
+
 const GROUND: Colour = Colour::rgb(24, 27, 34);
 const GRID: Colour = Colour::rgb(41, 46, 56);
 const AXIS: Colour = Colour::rgb(74, 82, 97);
@@ -72,9 +76,13 @@ impl SideView {
             }
         }
         self.paths.retain(|_, path| !path.points.is_empty());
-        let farthest = self.paths.values().flat_map(|path| &path.points).map(|(_, point)| point.z);
-        let wish = farthest.fold(0.0, f32::max) + ROOM_BEHIND;
-        self.depth_shown += EASE * (wish.clamp(DEPTH_SHOWN[0], DEPTH_SHOWN[1]) - self.depth_shown);
+        let farthest = |depths: &mut dyn Iterator<Item = f32>| {
+            (depths.fold(0.0, f32::max) + ROOM_BEHIND).clamp(DEPTH_SHOWN[0], DEPTH_SHOWN[1])
+        };
+        let wish = farthest(&mut self.paths.values().flat_map(|path| &path.points).map(|(_, point)| point.z));
+        let needed = farthest(&mut hands.hands.iter().map(|hand| hand.joints_camera[0].0.z));
+        // A hand that is there must be seen at once.
+        self.depth_shown = (self.depth_shown + EASE * (wish - self.depth_shown)).max(needed);
     }
 
     /// The panel of the current frame.
@@ -186,10 +194,13 @@ impl SideView {
     }
 
     fn title(&self, strokes: &mut Vec<Stroke>) {
-        text::write(strokes, Pixel::new(14.0, 26.0), 12.0, CAMERA, "side view");
+        let title = "side view";
+        text::write(strokes, Pixel::new(EDGE, 26.0), TITLE, CAMERA, title);
         let words = "metres: depth right, height up";
-        let x = self.area.size.width as f32 - 14.0 - text::width(words, TEXT);
-        text::write(strokes, Pixel::new(x, 25.0), TEXT, LABEL, words);
+        let x = self.area.size.width as f32 - EDGE - text::width(words, TEXT);
+        if x > text::width(title, TITLE) + 2.0 * EDGE {
+            text::write(strokes, Pixel::new(x, 25.0), TEXT, LABEL, words);
+        }
     }
 }
 

@@ -4,6 +4,29 @@
 //! [`source`] gives frames, [`engine`] hands each to the 2D tracker of [`detect`], [`fit`] turns key
 //! points into a posed [`hand`] in metres, and every result leaves as an [`event::Event`] for
 //! [`output`] and [`view`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use handstream::engine::{FrontEnd, FrontEndConfig, HandFrontEnd};
+//! use handstream::geometry::CameraModel;
+//! use handstream::hand::HandModel;
+//! use handstream::home::ModelFiles;
+//! use handstream::source::{self, OpenOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let model = Arc::new(HandModel::open());
+//! let mut source = source::open("film.mp4", &OpenOptions::default())?;
+//! let camera = CameraModel::guess(source.info().size);
+//! let mut hands = HandFrontEnd::new(&ModelFiles::locate()?, model, camera, FrontEndConfig::default())?;
+//! while let Some(frame) = source.next_frame()? {
+//!     for hand in hands.process(&frame).0 {
+//!         println!("{} wrist at {:?} m", hand.side.name(), hand.joints_camera[0]);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod detect;
 pub mod engine;

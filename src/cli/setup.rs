@@ -4,11 +4,12 @@
 //! pip downloads on any system without installing anything.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
+use handstream::files::PartFile;
 use handstream::home::{DataFolder, HAND_LANDMARK, KnownFile, ModelFiles, PALM_DETECTION};
 
 /// The models' licence in the wheel; a copy goes beside them.
@@ -141,10 +142,10 @@ fn install(wheel: &Path, folder: &Path, files: &[KnownFile]) -> Result<()> {
                 wheel.display()
             );
         }
-        write_atomically(&folder.join(file.name), &bytes)?;
+        write(&folder.join(file.name), &bytes)?;
     }
     let licence = member(&mut archive, LICENSE_IN_WHEEL, LICENCE_LIMIT, wheel)?;
-    write_atomically(&folder.join(LICENSE_NAME), &licence)
+    write(&folder.join(LICENSE_NAME), &licence)
 }
 
 /// A licence text is never longer; keeps a crafted archive from filling the memory.
@@ -160,32 +161,18 @@ fn member(archive: &mut zip::ZipArchive<File>, name: &str, limit: u64, wheel: &P
     Ok(bytes)
 }
 
-/// Writes beside the target and renames, so that a reader never sees half a file.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| {
-        format!("{} is not writable: set HANDSTREAM_HOME to another folder", folder.display())
-    })?;
-    file.write_all(bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-    let file = file.persist(path).with_context(|| format!("{} cannot be replaced", path.display()))?;
-    readable_for_all(&file);
-    Ok(())
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = PartFile::create(path).and_then(|mut file| {
+        file.write(bytes)?;
+        file.commit()
+    });
+    written.context("the data folder is not writable: set HANDSTREAM_HOME to another one")
 }
-
-/// Temporary files are made private; several users may share a data folder.
-#[cfg(unix)]
-fn readable_for_all(file: &File) {
-    use std::os::unix::fs::PermissionsExt;
-    if let Err(error) = file.set_permissions(std::fs::Permissions::from_mode(0o644)) {
-        tracing::debug!(%error, "model file stays private");
-    }
-}
-
-#[cfg(not(unix))]
-fn readable_for_all(_file: &File) {}
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     /// "abc" with its SHA-256, as a stand-in for a network.

@@ -44,7 +44,7 @@ pub struct PosedHand {
 #[derive(Debug, thiserror::Error)]
 pub enum HandModelError {
     /// The file could not be read.
-    #[error("cannot read the hand model {path}: {source}")]
+    #[error("cannot read the hand model {path} ({source}): check the path")]
     Unreadable {
         /// The file.
         path: PathBuf,

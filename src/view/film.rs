@@ -133,8 +133,8 @@ impl Film {
             // What cannot be read is not repeated.
             let _ = pipe.take(1 << 16).read_to_string(&mut words);
         }
-        let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let said = if lines.is_empty() { otherwise.to_owned() } else { lines.join("; ") };
+        // The first line is the cause, the others its consequences.
+        let said = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(otherwise);
         let message = said.chars().take(LONGEST_MESSAGE).collect();
         FilmError::Encoder { path: self.path.clone(), message }
     }

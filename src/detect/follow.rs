@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::error::DetectError;
 use super::jobs::{Job, Jobs};
 use super::landmark::{FoundHand, LandmarkNetwork};
 use super::palm::{Palm, PalmDetector};
 use super::region::Region;
-use super::tracker::DetectError;
 use crate::frame::Frame;
 
 /// Landmark networks that can run side by side.
@@ -154,7 +154,7 @@ impl Follower {
 
 /// Regions of the best palms that overlap no followed region.
 fn unseen(palms: &[Palm], followed: &[Region], max_hands: usize) -> Vec<Region> {
-    let regions = palms.iter().take(max_hands).map(Region::from_palm);
+    let regions = palms.iter().take(max_hands).map(Palm::region);
     let mut unseen: Vec<Region> = Vec::with_capacity(max_hands);
     for region in regions.filter(Region::usable) {
         unseen.retain(|earlier| region.overlap(earlier) <= SAME_REGION_OVERLAP);

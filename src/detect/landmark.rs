@@ -3,10 +3,10 @@
 use nalgebra::Vector3;
 
 use super::crop::{Outside, crop};
+use super::error::DetectError;
 use super::net::Network;
 use super::palm::fits;
 use super::region::Region;
-use super::tracker::DetectError;
 use crate::event::KEYPOINTS;
 use crate::frame::Frame;
 use crate::geometry::Pixel;

@@ -7,6 +7,7 @@
 
 pub mod crop;
 pub mod duplicates;
+mod error;
 pub mod follow;
 pub mod identity;
 mod jobs;
@@ -17,5 +18,6 @@ pub mod region;
 mod side;
 mod tracker;
 
+pub use error::DetectError;
 pub use jobs::{InOrder, Job, Jobs};
-pub use tracker::{DetectError, Detections, Hand2d, HandTracker, TrackerConfig};
+pub use tracker::{Detections, Hand2d, HandTracker, TrackerConfig};

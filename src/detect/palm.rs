@@ -4,9 +4,9 @@
 //! a score, a box and seven key points; overlapping answers are averaged by score instead of dropped.
 
 use super::crop::{Outside, crop};
+use super::error::DetectError;
 use super::net::Network;
 use super::region::{Region, intersection_over_union};
-use super::tracker::DetectError;
 use crate::frame::{Frame, PictureSize};
 use crate::geometry::Pixel;
 
@@ -18,6 +18,9 @@ const LAYERS: [(usize, usize); 2] = [(24, 2), (12, 6)];
 const ANCHORS: usize = 24 * 24 * 2 + 12 * 12 * 6;
 /// Key points of a palm.
 const PALM_KEYPOINTS: usize = 7;
+/// Key points that span the hand's direction: centre of the wrist and base of the middle finger.
+const WRIST: usize = 0;
+const MIDDLE_BASE: usize = 2;
 /// Numbers per anchor: box centre and size, then the key points.
 const VALUES: usize = 4 + 2 * PALM_KEYPOINTS;
 /// Scores are cut to this range before the sigmoid.
@@ -34,6 +37,13 @@ pub struct Palm {
     pub bounds: [f32; 4],
     /// Wrist, then the bases of index, middle, ring and little finger, then two points of the thumb.
     pub keypoints: [Pixel; PALM_KEYPOINTS],
+}
+
+impl Palm {
+    /// Where its hand is looked for.
+    pub fn region(&self) -> Region {
+        Region::from_palm(self.bounds, self.keypoints[WRIST], self.keypoints[MIDDLE_BASE])
+    }
 }
 
 /// The network with what it needs around it.

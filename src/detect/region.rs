@@ -2,7 +2,6 @@
 
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 
-use super::palm::Palm;
 use crate::event::KEYPOINTS;
 use crate::geometry::Pixel;
 
@@ -10,8 +9,6 @@ use crate::geometry::Pixel;
 const PALM_SCALE: f32 = 2.6;
 /// How far a palm's region moves from the box towards the fingers, in box heights.
 const PALM_SHIFT: f32 = 0.5;
-/// Palm key points that span the hand's direction: centre of the wrist and base of the middle finger.
-const PALM_AXIS: (usize, usize) = (0, 2);
 /// Side of a region in units of the box around [`STEADY`].
 const HAND_SCALE: f32 = 2.0;
 /// How far a hand's region moves from the box towards the fingers, in box heights.
@@ -33,10 +30,11 @@ pub struct Region {
 }
 
 impl Region {
-    /// The region the released graph looks at for a detected palm.
-    pub fn from_palm(palm: &Palm) -> Self {
-        let [x0, y0, x1, y1] = palm.bounds;
-        let rotation = direction(palm.keypoints[PALM_AXIS.0], palm.keypoints[PALM_AXIS.1]);
+    /// The region the released graph looks at for a palm detected in the box `bounds` (x0 y0 x1 y1), whose
+    /// direction is from the `wrist` to the base of the `middle` finger.
+    pub fn from_palm(bounds: [f32; 4], wrist: Pixel, middle: Pixel) -> Self {
+        let [x0, y0, x1, y1] = bounds;
+        let rotation = direction(wrist, middle);
         Self::grown(
             Pixel::new((x0 + x1) / 2.0, (y0 + y1) / 2.0),
             [x1 - x0, y1 - y0],
@@ -144,10 +142,9 @@ pub(crate) mod tests {
 
     #[test]
     fn an_upright_palm_gives_a_region_shifted_up_by_half_its_box() {
-        let mut keypoints = [Pixel::default(); 7];
-        (keypoints[0], keypoints[2]) = (Pixel::new(100.0, 240.0), Pixel::new(100.0, 180.0));
-        let palm = Palm { score: 1.0, bounds: [80.0, 180.0, 120.0, 240.0], keypoints };
-        assert_eq!(Region::from_palm(&palm), region(100.0, 180.0, 156.0, 0.0));
+        let (wrist, middle) = (Pixel::new(100.0, 240.0), Pixel::new(100.0, 180.0));
+        let found = Region::from_palm([80.0, 180.0, 120.0, 240.0], wrist, middle);
+        assert_eq!(found, region(100.0, 180.0, 156.0, 0.0));
     }
 
     #[test]

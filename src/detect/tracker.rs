@@ -5,11 +5,11 @@ use std::time::Instant;
 use nalgebra::Vector3;
 
 use super::duplicates::distinct;
+use super::error::DetectError;
 use super::follow::{FollowConfig, Follower};
 use super::identity::{Identified, Identity, Sighting};
 use super::jobs::Jobs;
 use super::landmark::FoundHand;
-use super::net::ModelError;
 use crate::event::{KEYPOINTS, Side, StageTime, TrackId};
 use crate::frame::Frame;
 use crate::geometry::Pixel;
@@ -40,23 +40,6 @@ impl Default for TrackerConfig {
             detect_every_frame: false,
         }
     }
-}
-
-/// Why the tracker could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum DetectError {
-    /// The palm detector's file cannot be read.
-    #[error("the palm detector cannot be read: {0}; fetch palm_detection_full.tflite again")]
-    PalmModel(#[source] ModelError),
-    /// The landmark network's file cannot be read.
-    #[error("the landmark network cannot be read: {0}; fetch hand_landmark_full.tflite again")]
-    LandmarkModel(#[source] ModelError),
-    /// A readable model, but not the palm detector.
-    #[error("the file given as palm detector is another model: give palm_detection_full.tflite")]
-    NotThePalmModel,
-    /// A readable model, but not the landmark network.
-    #[error("the file given as landmark network is another model: give hand_landmark_full.tflite")]
-    NotTheLandmarkModel,
 }
 
 /// One hand in one picture.

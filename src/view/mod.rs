@@ -5,6 +5,8 @@
 
 mod film;
 #[cfg(feature = "render")]
+mod marks;
+#[cfg(feature = "render")]
 mod overlay;
 #[cfg(feature = "render")]
 mod overlay_film;

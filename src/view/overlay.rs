@@ -6,16 +6,15 @@ use std::sync::Arc;
 use nalgebra::Vector3;
 
 use super::film::FilmError;
+use super::marks::colour;
 use super::picture;
 use super::side::SideView;
 use crate::event::{FrameHands, RunInfo, Side, TrackedHand};
 use crate::files::WriteError;
 use crate::frame::{Frame, PictureSize};
-use crate::geometry::{CameraModel, Pixel};
+use crate::geometry::CameraModel;
 use crate::hand::HandModel;
-use crate::render::{
-    Area, Colour, Mesh, Paint, PendingPicture, Projection, RenderError, Renderer, Scene, Stroke, View,
-};
+use crate::render::{Area, Mesh, Paint, PendingPicture, Projection, RenderError, Renderer, Scene, View};
 
 /// Longer side of the camera's picture on the canvas, pixels: larger frames shrink, smaller ones grow.
 const LONGER_SIDE: [usize; 2] = [640, 1280];
@@ -23,22 +22,8 @@ const LONGER_SIDE: [usize; 2] = [640, 1280];
 /// Width of the side view as a part of the longer side of the picture.
 const SIDE_VIEW: f32 = 0.5;
 
-const LEFT_HAND: Colour = Colour::rgb(72, 190, 212);
-const RIGHT_HAND: Colour = Colour::rgb(255, 146, 92);
-
 /// Opacity of the hands over the picture.
 const OPACITY: f32 = 0.75;
-
-/// Bones between the key points (`openpose21`).
-pub(super) const BONES: [[usize; 2]; 20] = {
-    let mut bones = [[0; 2]; 20];
-    let mut joint = 1;
-    while joint <= 20 {
-        bones[joint - 1] = [if joint % 4 == 1 { 0 } else { joint - 1 }, joint];
-        joint += 1;
-    }
-    bones
-};
 
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
@@ -128,24 +113,6 @@ impl Overlay {
     }
 }
 
-/// The colour of one side's hands.
-pub(super) fn colour(side: Side) -> Colour {
-    match side {
-        Side::Left => LEFT_HAND,
-        Side::Right => RIGHT_HAND,
-    }
-}
-
-/// Thin bones and joints between projected key points; unseen ones are left out.
-pub(super) fn bones(strokes: &mut Vec<Stroke>, joints: &[Option<Pixel>], radius: f32, colour: Colour) {
-    for [from, to] in BONES {
-        if let (Some(from), Some(to)) = (joints[from], joints[to]) {
-            strokes.push(Stroke::line(from, to, radius, colour));
-        }
-    }
-    strokes.extend(joints.iter().flatten().map(|&joint| Stroke::disc(joint, 2.0 * radius, colour)));
-}
-
 /// Writes a picture as PNG; it gets its name when it is complete.
 ///
 /// # Errors
@@ -172,6 +139,7 @@ mod tests {
     use super::*;
     use crate::event::{HandPose, PoseState, TrackId};
     use crate::frame::Timestamp;
+    use crate::geometry::Pixel;
 
     const SIZE: PictureSize = PictureSize { width: 640, height: 360 };
     const GREY: u8 = 90;

@@ -1,6 +1,6 @@
 //! The left part of an overlay: the camera's picture with the hands over it.
 
-use super::overlay::{bones, colour};
+use super::marks::{bones, colour};
 use super::text;
 use crate::event::{FrameHands, TrackedHand};
 use crate::frame::{Frame, PictureSize};

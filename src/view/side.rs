@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use nalgebra::{Isometry3, Matrix3, Rotation3, UnitQuaternion, Vector3};
 
-use super::overlay::{bones, colour};
+use super::marks::{bones, colour};
 use super::text;
 use crate::event::{FrameHands, Side, TrackId};
 use crate::frame::Timestamp;

@@ -30,6 +30,11 @@ impl Side {
         }
     }
 
+    /// The side that a file names.
+    pub fn from_name(name: &str) -> Option<Side> {
+        [Side::Left, Side::Right].into_iter().find(|side| side.name() == name)
+    }
+
     /// The other hand.
     pub fn other(self) -> Side {
         match self {

@@ -5,6 +5,7 @@ mod accuracy;
 #[cfg(feature = "render")]
 mod demo;
 mod doctor;
+mod eval;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod pipeline;
@@ -31,6 +32,8 @@ enum Command {
     /// Run the built-in scene through the whole engine and compare with its known truth.
     #[cfg(feature = "render")]
     Demo(demo::DemoArgs),
+    /// Compare the hands of a run with a known truth: every error measure of the papers.
+    Eval(eval::EvalArgs),
     /// Fetch the two MediaPipe networks, once.
     Setup(SetupArgs),
     /// Say what is there and what is missing, with the next step for each.
@@ -61,6 +64,7 @@ impl Cli {
             Command::Track(args) => args.run(),
             #[cfg(feature = "render")]
             Command::Demo(args) => args.run(),
+            Command::Eval(args) => args.run(),
             Command::Setup(args) => setup::run(args.wheel.as_deref()),
             Command::Doctor(args) => doctor::run(args.hand_model.as_deref()),
         }

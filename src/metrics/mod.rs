@@ -7,12 +7,21 @@
 mod alignment;
 mod motion;
 mod position;
+mod sequence;
+mod surface;
+mod table;
 
 pub use alignment::{aligned_over, aligned_per_frame, root_relative};
-pub use motion::{acceleration_error, acceleration_norm_error, jerk, root_trajectory_error};
+pub use motion::{
+    acceleration_error, acceleration_norm_error, acceleration_norm_over_joints, jerk, root_trajectory_error,
+};
 pub use position::{
     area_under_pck, fa_mpjpe, g_mpjpe, ga_mpjpe, mpjpe, mrrpe, pa_mpjpe, ra_mpjpe, root_depth_error,
+    root_depth_error_percent, scaled_ra_mpjpe,
 };
+pub use sequence::{HandSample, HandSequence, KnownJoints, MatchedHand, PointSets};
+pub use surface::f_score;
+pub use table::{MEASURES, Measure, relative_root_error};
 
 use nalgebra::Vector3;
 

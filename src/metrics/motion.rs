@@ -48,6 +48,24 @@ pub fn acceleration_norm_error<E: Points, T: Points>(
     mean((0..truth.len() - 2).flat_map(error), 3)
 }
 
+/// The norm over joints of the difference of the accelerations' lengths, mean over frames, mm per frame
+/// squared (the ACC-NORM that SLAHMR's evaluation computes: larger than
+/// [`acceleration_norm_error`] by about the root of the number of joints).
+///
+/// # Errors
+/// As [`acceleration_error`].
+pub fn acceleration_norm_over_joints<E: Points, T: Points>(
+    estimate: &[E],
+    truth: &[T],
+) -> Result<f64, MetricError> {
+    check(estimate, truth, 3)?;
+    let error = |t: usize| {
+        let (estimate, truth) = (accelerations(&estimate[t..]), accelerations(&truth[t..]));
+        estimate.zip(truth).map(|(e, t)| (e.norm() - t.norm()).powi(2)).sum::<f64>().sqrt() * MM
+    };
+    mean((0..truth.len() - 2).map(error), 3)
+}
+
 /// Mean length of the third difference, in units of 10 m/s^3 (WHAM's jitter); needs no truth.
 ///
 /// # Errors

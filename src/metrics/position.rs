@@ -86,6 +86,39 @@ pub fn root_depth_error<E: Points, T: Points>(estimate: &[E], truth: &[T]) -> Re
     mean(pairs.map(|(e, t)| (e.z - t.z).abs() * MM), 1)
 }
 
+/// The same in percent of the true depth.
+///
+/// # Errors
+/// As [`mpjpe`].
+pub fn root_depth_error_percent<E: Points, T: Points>(
+    estimate: &[E],
+    truth: &[T],
+) -> Result<f64, MetricError> {
+    check(estimate, truth, 1)?;
+    let pairs = estimate.iter().zip(truth).map(|(e, t)| (&e.as_ref()[0], &t.as_ref()[0]));
+    mean(pairs.map(|(e, t)| 100.0 * (e.z - t.z).abs() / t.z.abs()), 1)
+}
+
+/// RA-MPJPE after the estimate is scaled about its root so that its joints spread as far as the true
+/// ones (root mean square distance from the root), mm. Papers on two hands (IntagHand, 4DHands) scale
+/// the skeleton before they measure; which bone they take differs, so this takes all.
+///
+/// # Errors
+/// As [`mpjpe`], and where all points of a frame coincide.
+pub fn scaled_ra_mpjpe<E: Points, T: Points>(estimate: &[E], truth: &[T]) -> Result<f64, MetricError> {
+    check(estimate, truth, 1)?;
+    let spread = |points: &[Vector3<f64>]| points.iter().map(Vector3::norm_squared).sum::<f64>().sqrt();
+    let (mut estimate, truth) = (root_relative(estimate), root_relative(truth));
+    for (e, t) in estimate.iter_mut().zip(&truth) {
+        let scale = spread(t) / spread(e);
+        if !scale.is_finite() {
+            return Err(MetricError::Degenerate);
+        }
+        e.iter_mut().for_each(|point| *point *= scale);
+    }
+    mpjpe(&estimate, &truth)
+}
+
 /// Area under the curve of the share of joints closer than a threshold, thresholds from 0 to `limit_mm`
 /// (AUC; FreiHAND takes 50 mm), 0..1. Align the estimate first, as the benchmark asks.
 ///
@@ -133,6 +166,15 @@ mod tests {
         for aligned in [ra_mpjpe, pa_mpjpe, g_mpjpe, ga_mpjpe, fa_mpjpe] {
             assert!(aligned(&estimate, &truth).unwrap() < 1e-9);
         }
+    }
+
+    #[test]
+    fn a_larger_hand_of_the_same_pose_is_no_error_once_scaled() {
+        let truth = sequence(4);
+        let larger: Vec<_> = truth.iter().map(|frame| frame.map(|point| point * 1.1)).collect();
+        assert!(ra_mpjpe(&larger, &truth).unwrap() > 10.0);
+        assert!(scaled_ra_mpjpe(&larger, &truth).unwrap() < 1e-9);
+        assert!((root_depth_error_percent(&larger, &truth).unwrap() - 10.0).abs() < 1e-9);
     }
 
     #[test]

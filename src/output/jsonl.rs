@@ -5,55 +5,10 @@ use std::path::Path;
 use nalgebra::Vector3;
 use serde::Serialize;
 
+use super::record::{CameraRecord, FORMAT, FrameRecord, HandRecord, Header, UNITS, VERSION};
 use crate::event::{FrameHands, RunInfo, TrackedHand};
 use crate::files::{PartFile, WriteError};
-
-/// Version of the line format; a reader checks it.
-const VERSION: u32 = 1;
-
-#[derive(Serialize)]
-struct Header<'a> {
-    format: &'static str,
-    version: u32,
-    joint_order: &'static str,
-    units: &'static str,
-    size: [usize; 2],
-    fps: f64,
-    camera: Camera,
-    hand_model: &'a str,
-}
-
-#[derive(Serialize)]
-struct Camera {
-    fx: f64,
-    fy: f64,
-    cx: f64,
-    cy: f64,
-    dist: [f64; 5],
-    guessed: bool,
-}
-
-#[derive(Serialize)]
-struct Line {
-    frame: u64,
-    t_ns: i64,
-    hands: Vec<Hand>,
-}
-
-#[derive(Serialize)]
-struct Hand {
-    track: u32,
-    side: &'static str,
-    score: f64,
-    state: &'static str,
-    box_px: [f64; 4],
-    keypoints_px: Vec<[f64; 2]>,
-    joints_camera: Vec<[f64; 3]>,
-    global_orient: [f64; 3],
-    hand_pose: Vec<f64>,
-    betas: Vec<f64>,
-    translation: [f64; 3],
-}
+use crate::hand::joints::JointOrder;
 
 /// Writes the lines as the frames come.
 pub struct JsonlWriter {
@@ -76,13 +31,13 @@ impl JsonlWriter {
     pub fn started(&mut self, run: &RunInfo) -> Result<(), WriteError> {
         let camera = &run.camera;
         self.line(&Header {
-            format: "handstream.hands",
+            format: FORMAT.into(),
             version: VERSION,
-            joint_order: "openpose21",
-            units: "m",
+            joint_order: JointOrder::OpenPose21.name().into(),
+            units: UNITS.into(),
             size: [run.size.width, run.size.height],
             fps: run.fps,
-            camera: Camera {
+            camera: CameraRecord {
                 fx: camera.fx,
                 fy: camera.fy,
                 cx: camera.cx,
@@ -90,7 +45,7 @@ impl JsonlWriter {
                 dist: camera.distortion,
                 guessed: camera.guessed,
             },
-            hand_model: &run.hand_model,
+            hand_model: run.hand_model.clone(),
         })
     }
 
@@ -99,7 +54,7 @@ impl JsonlWriter {
     /// # Errors
     /// [`WriteError`].
     pub fn frame(&mut self, hands: &FrameHands) -> Result<(), WriteError> {
-        self.line(&Line {
+        self.line(&FrameRecord {
             frame: hands.sequence,
             t_ns: hands.timestamp.0,
             hands: hands.hands.iter().map(hand).collect(),
@@ -122,18 +77,18 @@ impl JsonlWriter {
     }
 }
 
-fn hand(hand: &TrackedHand) -> Hand {
-    Hand {
+fn hand(hand: &TrackedHand) -> HandRecord {
+    HandRecord {
         track: hand.track.0,
-        side: hand.side.name(),
+        side: hand.side.name().into(),
         score: rounded(hand.score, 1e4),
-        state: hand.state.name(),
+        state: hand.state.name().into(),
         box_px: hand.box_px.map(pixels),
-        keypoints_px: hand.keypoints_px.iter().map(|p| [pixels(p.x), pixels(p.y)]).collect(),
-        joints_camera: hand.joints_camera.iter().map(|p| metres(&p.0)).collect(),
+        keypoints_px: hand.keypoints_px.map(|p| [pixels(p.x), pixels(p.y)]),
+        joints_camera: hand.joints_camera.map(|p| metres(&p.0)),
         global_orient: metres(&hand.pose.global_orient),
         hand_pose: hand.pose.hand_pose.iter().flat_map(metres).collect(),
-        betas: hand.pose.betas.iter().map(|&b| rounded(b, 1e6)).collect(),
+        betas: hand.pose.betas.map(|beta| rounded(beta, 1e6)),
         translation: metres(&hand.pose.translation),
     }
 }

@@ -1,9 +1,13 @@
-//! Results as files: `hands.jsonl`, `hands.npz`, `summary.json`. Reads events, knows no engine.
+//! Results as files: `hands.jsonl`, `hands.npz`, `summary.json`, and hands read back from files to be
+//! compared. Reads events, knows no engine.
 
 mod jsonl;
 mod npy;
 mod npz;
+mod read;
+mod record;
 mod summary;
+mod triangulated;
 
 use std::path::Path;
 
@@ -12,7 +16,9 @@ use crate::files::WriteError;
 
 pub use jsonl::JsonlWriter;
 pub use npz::NpzWriter;
+pub use read::{HandsOverTime, ReadError, read_hands};
 pub use summary::{Percentiles, Summary};
+pub use triangulated::read_truth;
 
 /// The files of one run in one folder. Each gets its name when the run is complete.
 pub struct RunFiles {

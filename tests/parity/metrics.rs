@@ -37,6 +37,11 @@ fn every_measure_has_the_published_value() {
         ("hmp.acc_err_root_vis_mm_per_frame2", acceleration_error(&own.0, &own.1, Some(&visible))),
         ("hmp.acc_err_procrustes_mm_per_frame2", acceleration_error(&procrustes, &truth, None)),
         ("ours.acc_norm_abs_per_joint_mean_mm", metrics::acceleration_norm_error(&estimate, &truth)),
+        (
+            "slahmr.acc_norm_as_run_eval",
+            metrics::acceleration_norm_over_joints(&estimate, &truth).map(|v| v / 1e3),
+        ),
+        ("hmp.acc_err_procrustes_vis_mm_per_frame2", acceleration_error(&procrustes, &truth, Some(&visible))),
         ("wham.jitter_10m_per_s3", metrics::jerk(&estimate, 30.0)),
         ("wham.rte_root_percent", metrics::root_trajectory_error(&estimate_root, &truth_root)),
     ];

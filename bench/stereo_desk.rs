@@ -210,7 +210,7 @@ fn fit(
     let frames = observations.iter().enumerate();
     let fitted = frames.map(|(i, observation)| {
         let start = Instant::now();
-        let hand = fitter.update(observation.as_ref()?, Timestamp::from_seconds(i as f64 / FPS));
+        let hand = fitter.update(observation.as_ref()?, None, Timestamp::from_seconds(i as f64 / FPS));
         times.push(start.elapsed().as_secs_f64() * 1e3);
         Some(hand.joints_camera.map(|CameraPoint(joint)| joint.cast()))
     });

@@ -105,7 +105,7 @@ impl HandFrontEnd {
             score: hand.score,
             side: hand.side,
         };
-        let fitted = track.fitter.update(&observation, timestamp);
+        let fitted = track.fitter.update(&observation, None, timestamp);
         TrackedHand {
             track: hand.track,
             side: hand.side,

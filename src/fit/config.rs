@@ -50,6 +50,39 @@ impl Default for AnatomyPrior {
     }
 }
 
+/// How far a network's belief of the posture is trusted, in standard deviations.
+#[derive(Clone, Debug)]
+pub struct BeliefConfig {
+    /// Of the wrist's rotation, radians.
+    pub rotation_sigma: f64,
+    /// Of a flexion, radians.
+    pub flexion_sigma: f64,
+    /// Of an abduction or twist, radians.
+    pub abduction_sigma: f64,
+    /// Of the wrist's depth along the ray, in parts of it.
+    pub relative_depth_sigma: f64,
+    /// Of the change of depth between two frames, metres.
+    pub depth_change_sigma: f64,
+    /// Disagreement, in standard deviations, beyond which a belief counts as an outlier (Cauchy).
+    pub outlier: f64,
+    /// Seconds after which the belief counts once more: its errors in successive frames are alike.
+    pub memory_seconds: f64,
+}
+
+impl Default for BeliefConfig {
+    fn default() -> Self {
+        Self {
+            rotation_sigma: 0.15,
+            flexion_sigma: 0.25,
+            abduction_sigma: 0.12,
+            relative_depth_sigma: 0.1,
+            depth_change_sigma: 0.01,
+            outlier: 3.0,
+            memory_seconds: 0.2,
+        }
+    }
+}
+
 /// How hands move: white accelerations, standard deviations.
 #[derive(Clone, Debug)]
 pub struct MotionConfig {
@@ -166,6 +199,8 @@ pub struct FitConfig {
     pub observation: ObservationConfig,
     /// Usual bends.
     pub anatomy: AnatomyPrior,
+    /// Trust in a network.
+    pub belief: BeliefConfig,
     /// Usual motion.
     pub motion: MotionConfig,
     /// Shape and size.
@@ -183,6 +218,7 @@ impl Default for FitConfig {
         Self {
             observation: ObservationConfig::default(),
             anatomy: AnatomyPrior::default(),
+            belief: BeliefConfig::default(),
             motion: MotionConfig::default(),
             shape: ShapeConfig::default(),
             doubt: DoubtConfig::default(),

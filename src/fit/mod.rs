@@ -2,7 +2,8 @@
 //!
 //! Per hand and frame the root rotation, the metric wrist position and 21 finger angles are found by
 //! Levenberg-Marquardt with analytic Jacobians ([`solver`], [`residuals`], [`kinematics`]) on the 21
-//! key points and the tracker's landmarks in metres, within the joint limits. The frame before
+//! key points and the tracker's landmarks in metres, within the joint limits, and on what a network
+//! believes of the hand where there is one ([`PoseBelief`]). The frame before
 //! enters as a Gaussian prediction ([`motion`]): together this is an iterated extended Kalman filter,
 //! so what a picture shows poorly (depth) is smoothed more than what it shows well. Shape is learned
 //! slowly over the track ([`shape`]). [`TrackFitter`] ties these together.
@@ -11,6 +12,7 @@
 //! way out.
 
 mod activity;
+mod belief;
 mod config;
 mod doubt;
 mod kinematics;
@@ -21,6 +23,7 @@ mod observation;
 mod parameters;
 mod prior;
 mod residuals;
+mod robust;
 mod shape;
 mod solver;
 mod start;
@@ -28,6 +31,9 @@ mod start;
 mod tests;
 mod track;
 
-pub use config::{AnatomyPrior, DoubtConfig, FitConfig, MotionConfig, ObservationConfig, ShapeConfig};
+pub use belief::PoseBelief;
+pub use config::{
+    AnatomyPrior, BeliefConfig, DoubtConfig, FitConfig, MotionConfig, ObservationConfig, ShapeConfig,
+};
 pub use observation::HandObservation;
 pub use track::{FittedHand, TrackFitter};

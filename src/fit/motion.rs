@@ -11,6 +11,8 @@ use super::config::MotionConfig;
 use super::parameters::{ANGLES, FIRST_ANGLE, Posture, Step, StepMatrix, TRANSLATION};
 use super::residuals::Prediction;
 
+/// Unknown of the wrist's depth.
+const DEPTH: usize = TRANSLATION + 2;
 /// Variance that keeps covariances invertible, in units of each unknown.
 const LEAST_VARIANCE: f64 = 1e-12;
 /// Standard deviations of velocity at the start of a track: rotation rad/s, wrist m/s, angles rad/s.
@@ -61,6 +63,38 @@ impl MotionFilter {
             velocity_covariance: v * (keep * keep) + noise * (dt * dt),
             activity: self.activity.clone(),
         }
+    }
+
+    /// The same where something measured how much deeper the wrist went meanwhile: `change` metres along
+    /// the camera's z with standard deviation `sigma`.
+    ///
+    /// A Kalman update of posture and velocity by the displacement `d = v dt + a dt^2 / 2`, whose
+    /// covariances with both follow from the motion model.
+    pub fn predicted_with_depth_change(
+        &self,
+        dt: f64,
+        change: f64,
+        sigma: f64,
+        config: &MotionConfig,
+        limits: &[[f64; 2]; ANGLES],
+    ) -> Self {
+        let mut predicted = self.predicted(dt, config, limits);
+        let ray = predicted.posture.wrist.try_normalize(f64::EPSILON).unwrap_or_else(Vector3::z);
+        let noise = acceleration_covariance(&ray, config, &self.activity).column(DEPTH).into_owned();
+        let keep = (-dt / config.velocity_memory_seconds).exp();
+        let (cross, own) =
+            (self.cross_covariance.column(DEPTH), self.velocity_covariance.column(DEPTH).into_owned());
+        let with_posture = cross * dt + own * (dt * dt) + noise * (dt.powi(4) / 4.0);
+        let with_velocity = own * (dt * keep) + noise * (dt.powi(3) / 2.0);
+        let variance = own[DEPTH] * (dt * dt) + noise[DEPTH] * (dt.powi(4) / 4.0) + sigma * sigma;
+        let surprise = change - self.velocity[DEPTH] * dt;
+        predicted.posture = predicted.posture.plus(&(with_posture * (surprise / variance)));
+        predicted.posture.clamp(limits);
+        predicted.velocity += with_velocity * (surprise / variance);
+        predicted.position_covariance -= with_posture * with_posture.transpose() / variance;
+        predicted.cross_covariance -= with_posture * with_velocity.transpose() / variance;
+        predicted.velocity_covariance -= with_velocity * with_velocity.transpose() / variance;
+        predicted
     }
 
     /// The belief as a prediction of the posture; `None` when the covariance has become singular.

@@ -2,6 +2,7 @@
 
 use nalgebra::{Rotation3, Vector2, Vector3};
 
+use super::belief::BelievedPosture;
 use super::config::ObservationConfig;
 use super::kinematics::parent_of;
 use crate::event::{KEYPOINTS, Side};
@@ -41,6 +42,8 @@ pub(super) struct Evidence {
     pub focal: f64,
     /// Landmarks in metres, turned from the crop's viewing ray to the camera's axes.
     pub landmarks: Option<[Vector3<f64>; KEYPOINTS]>,
+    /// What a network says of the hand.
+    pub belief: Option<BelievedPosture>,
 }
 
 impl Evidence {
@@ -73,6 +76,7 @@ impl Evidence {
                 let turn = camera_from_ray(centre);
                 landmarks.map(|l| turn * l)
             }),
+            belief: None,
         })
     }
 }

@@ -1,8 +1,8 @@
-//! The cost of a posture: key points, landmark bones, usual bends and the prediction, with its
+//! The cost of a posture: key points, landmark bones, usual bends, a network's belief and the prediction, with its
 //! gradient and Gauss-Newton Hessian.
 //!
-//! `cost = 1/2 sum_k rho(|r_k|^2)` with Cauchy's `rho(s) = c^2 ln(1 + s / c^2)` on the two observed
-//! terms and `rho(s) = s` on the two priors; the Hessian is `J^T w J` with `w = rho'(s)` (iteratively
+//! `cost = 1/2 sum_k rho(|r_k|^2)` with Cauchy's `rho(s) = c^2 ln(1 + s / c^2)` on what is observed
+//! and believed and `rho(s) = s` on usual bends and prediction; the Hessian is `J^T w J` with `w = rho'(s)` (iteratively
 //! reweighted least squares).
 
 use nalgebra::{Matrix2x3, Matrix3, SMatrix, Vector2, Vector3};
@@ -14,6 +14,7 @@ use super::normal::{Columns, Normal, ShapeNormal};
 use super::observation::Evidence;
 use super::parameters::{Posture, Step, StepMatrix};
 use super::prior;
+use super::robust::cauchy;
 use crate::event::KEYPOINTS;
 
 /// Nearest depth of a key point, metres: nothing closer is a hand in a picture.
@@ -28,31 +29,44 @@ pub(super) struct Prediction {
     pub information: StepMatrix,
 }
 
+/// How much of a statement that holds for many frames counts in one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights {
+    /// Of the usual bends.
+    pub anatomy: f64,
+    /// Of the network's belief.
+    pub belief: f64,
+}
+
+impl Weights {
+    /// Of a frame that stands alone.
+    pub const ALONE: Self = Self { anatomy: 1.0, belief: 1.0 };
+
+    /// Of a frame that lasts `dt` seconds.
+    pub fn lasting(dt: f64, config: &FitConfig) -> Self {
+        let part = |memory: f64| (dt / memory).min(1.0);
+        Self { anatomy: part(config.anatomy.memory_seconds), belief: part(config.belief.memory_seconds) }
+    }
+}
+
 /// One frame's least-squares problem at a fixed shape.
 pub(super) struct Problem<'a> {
     pub chain: &'a Chain,
     pub bones: &'a Bones,
     pub evidence: &'a Evidence,
     pub config: &'a FitConfig,
-    /// Weight of the usual bends, 1 for a frame that stands alone.
-    pub anatomy_weight: f64,
+    pub weights: Weights,
     /// Factor that brings the landmarks to the bones' size: their size is a guess of the tracker.
     pub landmark_scale: f64,
     /// What the frames before say, if anything.
     pub prediction: Option<&'a Prediction>,
 }
 
-/// Cauchy's `rho(s)` and `rho'(s)` for a squared residual.
-fn cauchy(squared: f64, scale: f64) -> (f64, f64) {
-    let ratio = squared / (scale * scale);
-    (scale * scale * ratio.ln_1p(), 1.0 / (1.0 + ratio))
-}
-
 impl Problem<'_> {
     /// The cost alone.
     pub fn cost(&self, posture: &Posture) -> f64 {
         let bent = self.chain.bend(self.bones, posture);
-        let mut cost = prior::anatomy_cost(&posture.angles, &self.config.anatomy) * self.anatomy_weight;
+        let mut cost = prior::anatomy_cost(&posture.angles, &self.config.anatomy) * self.weights.anatomy;
         for k in 0..KEYPOINTS {
             cost += 0.5 * self.keypoint(&bent, posture, k).robust.0;
         }
@@ -60,6 +74,9 @@ impl Problem<'_> {
             if let Some(bone) = self.landmark_bone(&bent, k) {
                 cost += 0.5 * bone.robust.0;
             }
+        }
+        if let Some(belief) = &self.evidence.belief {
+            cost += self.weights.belief * belief.cost(posture);
         }
         if let Some(prediction) = self.prediction {
             let step = posture.minus(&prediction.posture);
@@ -95,10 +112,14 @@ impl Problem<'_> {
         normal.cost += prior::add_anatomy(
             &posture.angles,
             &self.config.anatomy,
-            self.anatomy_weight,
+            self.weights.anatomy,
             &mut normal.gradient,
             &mut normal.hessian,
         );
+        if let Some(belief) = &self.evidence.belief {
+            let (gradient, hessian) = (&mut normal.gradient, &mut normal.hessian);
+            normal.cost += belief.add(posture, self.weights.belief, gradient, hessian);
+        }
         if let Some(prediction) = self.prediction {
             let step = posture.minus(&prediction.posture);
             let pull = prediction.information * step;
@@ -233,6 +254,7 @@ mod tests {
                 bent.keypoints[k] * 0.7
                     + Vector3::new(noise(k, 0.01), noise(k + 9, 0.01), noise(k + 31, 0.02))
             })),
+            belief: None,
         };
         let information = StepMatrix::identity() * 50.0 + StepMatrix::repeat(3.0);
         let beside = posture.plus(&Step::from_fn(|i, _| noise(i, 0.02)));
@@ -246,7 +268,7 @@ mod tests {
             bones,
             evidence: &scene.evidence,
             config: &scene.config,
-            anatomy_weight: 0.7,
+            weights: Weights { anatomy: 0.7, belief: 0.3 },
             landmark_scale: bones.total_length() / total_length(scene.evidence.landmarks.as_ref().unwrap()),
             prediction: Some(&scene.prediction),
         }
@@ -275,7 +297,7 @@ mod tests {
         scene.evidence.landmarks = Some(bent.keypoints);
         scene.prediction.posture = scene.posture.clone();
         let mut problem = problem(&scene, &bones);
-        problem.anatomy_weight = 0.0;
+        problem.weights.anatomy = 0.0;
         let hessian = problem.linearise(&scene.posture).hessian;
         for i in 0..UNKNOWNS {
             let step = Step::ith(i, EPSILON);
@@ -331,7 +353,7 @@ mod tests {
             bones,
             evidence: &scene.evidence,
             config: &scene.config,
-            anatomy_weight: 0.0,
+            weights: Weights { anatomy: 0.0, belief: 0.0 },
             landmark_scale: 1.0,
             prediction: None,
         }

@@ -34,9 +34,10 @@ pub(super) fn anywhere(chain: &Chain) -> Posture {
 ///
 /// The orientation comes from the landmarks (Kabsch), from its mirror image in depth (a flat hand
 /// looks alike from both sides of a tilt) and from tilted copies; without landmarks from the two
-/// facings turned in the picture. The wrist is then placed linearly (`place`).
+/// facings turned in the picture. A network's belief comes first where there is one. The wrist is then placed linearly (`place`).
 pub(super) fn candidates(chain: &Chain, bones: &Bones, evidence: &Evidence) -> Vec<Posture> {
     let mut start = anywhere(chain);
+    let believed = evidence.belief.as_ref().map(|belief| belief.posture.clone());
     let mut rotations = Vec::new();
     if let Some(landmarks) = &evidence.landmarks {
         start.angles = bends_of(landmarks);
@@ -57,10 +58,11 @@ pub(super) fn candidates(chain: &Chain, bones: &Bones, evidence: &Evidence) -> V
             rotations.push(turned_in_picture(&bent, evidence) * facing);
         }
     }
-    rotations
+    let seen = rotations.into_iter().map(|rotation| Posture { rotation, ..start.clone() });
+    believed
         .into_iter()
-        .map(|rotation| {
-            let mut posture = Posture { rotation, ..start.clone() };
+        .chain(seen)
+        .map(|mut posture| {
             posture.wrist = place(&chain.bend(bones, &posture), evidence);
             posture
         })

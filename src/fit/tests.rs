@@ -6,7 +6,7 @@ use nalgebra::{Rotation3, Vector3};
 
 use super::kinematics::{Betas, Chain};
 use super::parameters::Posture;
-use super::{FitConfig, FittedHand, HandObservation, TrackFitter};
+use super::{FitConfig, FittedHand, HandObservation, PoseBelief, TrackFitter};
 use crate::event::{KEYPOINTS, Side};
 use crate::frame::{PictureSize, Timestamp};
 use crate::geometry::{CameraModel, CameraPoint, Pixel};
@@ -84,6 +84,22 @@ impl Scene {
         (HandObservation { keypoints_px, landmarks_m, score: 1.0, side: self.side }, joints)
     }
 
+    /// What a network might say of a frame: the truth, turned by `turn` radians, `deeper` parts too deep.
+    fn belief(&self, frame: usize, turn: f64, deeper: f64) -> PoseBelief {
+        let posture = self.posture(frame);
+        let before = self.posture(frame.saturating_sub(1));
+        let fingers = self.model.skeleton().anatomy.rotations(&posture.angles);
+        let error = Rotation3::from_axis_angle(&Vector3::y_axis(), turn);
+        PoseBelief {
+            rotations: std::array::from_fn(|j| match j {
+                0 => error * posture.rotation,
+                _ => Rotation3::from_matrix_unchecked(fingers[j - 1]),
+            }),
+            wrist: posture.wrist * (1.0 + deeper),
+            depth_change: Some(posture.wrist.z - before.wrist.z),
+        }
+    }
+
     fn fitter(&self, config: FitConfig) -> TrackFitter {
         TrackFitter::new(self.model.clone(), self.camera.clone(), self.side, config)
     }
@@ -94,7 +110,7 @@ impl Scene {
         let (mut fitted, mut truth, mut last) = (Vec::new(), Vec::new(), None);
         for frame in 0..frames {
             let (observation, joints) = self.frame(frame);
-            let hand = fitter.update(&observation, time(frame));
+            let hand = fitter.update(&observation, None, time(frame));
             fitted.push(joints_of(&hand));
             truth.push(joints);
             last = Some(hand);
@@ -150,7 +166,7 @@ fn the_first_frame_is_right_from_a_cold_start() {
     let scene = Scene::new();
     for frame in (0..200).step_by(20) {
         let (observation, truth) = scene.frame(frame);
-        let hand = scene.fitter(FitConfig::default()).update(&observation, time(frame));
+        let hand = scene.fitter(FitConfig::default()).update(&observation, None, time(frame));
         let error = metrics::ra_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
         assert!(error < 15.0, "frame {frame}: {error} mm");
     }
@@ -241,18 +257,18 @@ fn absurd_observations_neither_panic_nor_poison_the_track() {
     ];
     for (i, absurd) in absurd.into_iter().enumerate() {
         let mut cold = scene.fitter(FitConfig::default());
-        assert_sound(&cold.update(&absurd, time(0)), &scene.model);
+        assert_sound(&cold.update(&absurd, None, time(0)), &scene.model);
         let mut fitter = scene.fitter(FitConfig::default());
         for frame in 0..10 {
-            fitter.update(&scene.frame(frame).0, time(frame));
+            fitter.update(&scene.frame(frame).0, None, time(frame));
         }
         for frame in 10..13 {
-            let hand = fitter.update(&absurd, time(frame));
+            let hand = fitter.update(&absurd, None, time(frame));
             assert_sound(&hand, &scene.model);
             assert!(!hand.observed, "absurd observation {i} was believed");
         }
         let (observation, truth) = scene.frame(13);
-        let hand = fitter.update(&observation, time(13));
+        let hand = fitter.update(&observation, None, time(13));
         let error = metrics::ra_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
         assert!(error < 12.0, "after absurd observation {i}: {error} mm");
     }
@@ -266,7 +282,7 @@ fn landmarks_may_be_missing_or_broken() {
         for frame in 0..10 {
             let (mut observation, truth) = scene.frame(frame);
             observation.landmarks_m = [Vector3::repeat(landmark); KEYPOINTS];
-            let hand = fitter.update(&observation, time(frame));
+            let hand = fitter.update(&observation, None, time(frame));
             assert_sound(&hand, &scene.model);
             let error = metrics::pa_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
             assert!(error < 20.0, "frame {frame}: {error} mm");
@@ -280,7 +296,7 @@ fn a_track_survives_gaps_and_a_clock_that_stands_still() {
     let mut fitter = scene.fitter(FitConfig::default());
     for (frame, at) in [(0, 0), (1, 1), (2, 1), (3, 0), (200, 200), (201, 201)] {
         let (observation, truth) = scene.frame(frame);
-        let hand = fitter.update(&observation, time(at));
+        let hand = fitter.update(&observation, None, time(at));
         let error = metrics::ra_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
         assert!(error < 15.0, "frame {frame}: {error} mm");
     }
@@ -291,7 +307,51 @@ fn angles_that_leave_their_limits_are_never_returned() {
     let scene = Scene { noise_px: 12.0, ..Scene::new() };
     let mut fitter = scene.fitter(FitConfig::default());
     for frame in 0..60 {
-        let hand = fitter.update(&scene.frame(frame).0, time(frame));
+        let hand = fitter.update(&scene.frame(frame).0, None, time(frame));
         assert_sound(&hand, &scene.model);
+    }
+}
+
+#[test]
+fn a_network_says_which_side_of_the_hand_is_seen() {
+    let scene = Scene::new();
+    for frame in (0..200).step_by(20) {
+        let (mut observation, truth) = scene.frame(frame);
+        observation.landmarks_m = [Vector3::zeros(); KEYPOINTS];
+        let belief = scene.belief(frame, 0.1, 0.05);
+        let hand = scene.fitter(FitConfig::default()).update(&observation, Some(&belief), time(frame));
+        let error = metrics::ra_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
+        assert!(error < 10.0, "frame {frame}: {error} mm");
+    }
+}
+
+#[test]
+fn a_network_that_knows_the_change_of_depth_improves_the_path() {
+    let scene = Scene { noise_px: 3.0, ..Scene::new() };
+    let error = |believing: bool| {
+        let mut fitter = scene.fitter(FitConfig::default());
+        let (mut fitted, mut truth) = (Vec::new(), Vec::new());
+        for frame in 0..60 {
+            let (observation, joints) = scene.frame(frame);
+            let belief = believing.then(|| scene.belief(frame, 0.1, 0.05));
+            fitted.push(joints_of(&fitter.update(&observation, belief.as_ref(), time(frame))));
+            truth.push(joints);
+        }
+        metrics::ga_mpjpe(&fitted, &truth).unwrap()
+    };
+    assert!(error(true) < 0.9 * error(false), "{} against {} mm", error(true), error(false));
+}
+
+#[test]
+fn a_network_that_is_wrong_all_along_is_overruled() {
+    let scene = Scene { noise_px: 1.0, ..Scene::new() };
+    let mut fitter = scene.fitter(FitConfig::default());
+    for frame in 0..60 {
+        let (observation, truth) = scene.frame(frame);
+        let belief = scene.belief(frame, 2.0, 0.3);
+        let hand = fitter.update(&observation, Some(&belief), time(frame));
+        assert_sound(&hand, &scene.model);
+        let error = metrics::ra_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
+        assert!(frame < 10 || error < 25.0, "frame {frame}: {error} mm");
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use nalgebra::Vector3;
 
+use super::belief::{BelievedPosture, PoseBelief};
 use super::config::FitConfig;
 use super::doubt::Doubt;
 use super::kinematics::{Bones, Chain};
 use super::motion::MotionFilter;
 use super::observation::{Evidence, HandObservation, total_length};
 use super::parameters::Posture;
-use super::residuals::{Prediction, Problem};
+use super::residuals::{Prediction, Problem, Weights};
 use super::shape::ShapeLearner;
 use super::solver::{Solution, minimise};
 use super::start::{anywhere, candidates};
@@ -74,14 +75,18 @@ impl TrackFitter {
         }
     }
 
-    /// Takes in the hand's observation of the frame captured at `t`.
+    /// Takes in the hand's observation of the frame captured at `t`, and what a network says of it.
     ///
     /// An observation that cannot be a hand (not finite, all points in one place, nothing a hand can be
     /// bent into) leaves the track as it was and returns its prediction.
-    pub fn update(&mut self, observation: &HandObservation, t: Timestamp) -> FittedHand {
+    pub fn update(
+        &mut self,
+        observation: &HandObservation,
+        belief: Option<&PoseBelief>,
+        t: Timestamp,
+    ) -> FittedHand {
         let dt = self.last.map(|last| t.since(last).as_secs_f64().max(SHORTEST_STEP));
-        let evidence = Evidence::new(observation, &self.camera, self.side, &self.config.observation);
-        let seen = evidence.and_then(|evidence| self.see(&evidence, dt));
+        let seen = self.evidence(observation, belief).and_then(|evidence| self.see(&evidence, dt));
         match seen {
             Some((posture, reprojection)) => {
                 self.last = Some(t);
@@ -91,11 +96,21 @@ impl TrackFitter {
         }
     }
 
+    /// The frame's observation and belief as the fit takes them.
+    fn evidence(&self, observation: &HandObservation, belief: Option<&PoseBelief>) -> Option<Evidence> {
+        let config = &self.config;
+        let mut evidence = Evidence::new(observation, &self.camera, self.side, &config.observation)?;
+        let anatomy = &self.model.skeleton().anatomy;
+        evidence.belief = belief
+            .and_then(|belief| BelievedPosture::new(belief, anatomy, &self.chain.limits, &config.belief));
+        Some(evidence)
+    }
+
     /// Fits a frame `dt` seconds after the last; posture and reprojection error in pixels.
     fn see(&mut self, evidence: &Evidence, dt: Option<f64>) -> Option<(Posture, f64)> {
         let dt = dt.filter(|&dt| dt <= self.config.motion.longest_gap_seconds);
         let predicted = match (&self.filter, dt) {
-            (Some(filter), Some(dt)) => Some(filter.predicted(dt, &self.config.motion, &self.chain.limits)),
+            (Some(filter), Some(dt)) => Some(self.predict(filter, evidence, dt)),
             _ => None,
         };
         let dt = dt.unwrap_or(FIRST_STEP);
@@ -103,13 +118,26 @@ impl TrackFitter {
             Some((filter, prediction)) => self.follow(evidence, filter, &prediction, dt)?,
             None => self.begin(evidence)?,
         };
-        let alone = self.problem(evidence, None, 1.0);
+        let alone = self.problem(evidence, None, Weights::ALONE);
         let normal = alone.observe_shape(&posture);
         let hessian = alone.linearise(&posture).hessian;
         self.shape.learn(&self.chain, &normal, &hessian, dt, &self.config.shape);
         self.bones = self.chain.bones(&self.shape.betas);
-        let reprojection = self.problem(evidence, None, 1.0).reprojection_px(&posture);
+        let reprojection = self.problem(evidence, None, Weights::ALONE).reprojection_px(&posture);
         Some((posture, reprojection))
+    }
+
+    /// What the frames before and the network say of the motion up to this frame.
+    fn predict(&self, filter: &MotionFilter, evidence: &Evidence, dt: f64) -> MotionFilter {
+        let (motion, limits) = (&self.config.motion, &self.chain.limits);
+        let change = evidence.belief.as_ref().and_then(|belief| belief.depth_change);
+        match change {
+            Some(change) => {
+                let sigma = self.config.belief.depth_change_sigma;
+                filter.predicted_with_depth_change(dt, change, sigma, motion, limits)
+            }
+            None => filter.predicted(dt, motion, limits),
+        }
     }
 
     /// Fits a frame that stands alone and begins the track there.
@@ -127,13 +155,13 @@ impl TrackFitter {
         prediction: &Prediction,
         dt: f64,
     ) -> Option<Posture> {
-        let weight = (dt / self.config.anatomy.memory_seconds).min(1.0);
+        let weights = Weights::lasting(dt, &self.config);
         let from = |start: &Posture| {
-            let problem = self.problem(evidence, Some(prediction), weight);
+            let problem = self.problem(evidence, Some(prediction), weights);
             minimise(&problem, start.clone(), self.config.tracking_iterations)
         };
         let mut followed = from(&prediction.posture);
-        let mut cost = self.problem(evidence, None, 1.0).cost(&followed.posture);
+        let mut cost = self.problem(evidence, None, Weights::ALONE).cost(&followed.posture);
         if self.config.doubt.is_absurd(cost) {
             return self.begin(evidence);
         }
@@ -143,7 +171,7 @@ impl TrackFitter {
             // The fresh fit may show a better valley of the same problem.
             let other = from(&fresh.posture);
             if other.cost < followed.cost {
-                cost = self.problem(evidence, None, 1.0).cost(&other.posture);
+                cost = self.problem(evidence, None, Weights::ALONE).cost(&other.posture);
                 followed = other;
             }
             if self.doubt.weigh(cost, fresh.cost, &self.config.doubt) {
@@ -152,7 +180,7 @@ impl TrackFitter {
             }
         }
         self.doubt.count();
-        let observed = self.problem(evidence, None, weight).linearise(&followed.posture).hessian;
+        let observed = self.problem(evidence, None, weights).linearise(&followed.posture).hessian;
         let (motion, limits) = (&self.config.motion, &self.chain.limits);
         filter.correct(followed.posture.clone(), prediction, &observed, dt, motion, limits);
         self.filter = Some(filter);
@@ -161,7 +189,7 @@ impl TrackFitter {
 
     /// Forgets the motion so far and continues from `posture`, which fits this frame.
     fn restart(&mut self, evidence: &Evidence, posture: Posture) {
-        let information = self.problem(evidence, None, 1.0).linearise(&posture).hessian;
+        let information = self.problem(evidence, None, Weights::ALONE).linearise(&posture).hessian;
         self.filter = Some(MotionFilter::start(posture, &information));
         self.doubt = Doubt::default();
         self.doubt.count();
@@ -169,7 +197,7 @@ impl TrackFitter {
 
     /// The best fit of one frame from all starts; `None` where even that is no hand.
     fn fit_alone(&self, evidence: &Evidence) -> Option<Solution> {
-        let problem = self.problem(evidence, None, 1.0);
+        let problem = self.problem(evidence, None, Weights::ALONE);
         candidates(&self.chain, &self.bones, evidence)
             .into_iter()
             .map(|start| minimise(&problem, start, self.config.start_iterations))
@@ -181,7 +209,7 @@ impl TrackFitter {
     fn fresh_fit(&self, evidence: &Evidence, start: usize) -> Option<Solution> {
         let starts = candidates(&self.chain, &self.bones, evidence);
         let start = starts.get(start % starts.len().max(1))?.clone();
-        Some(minimise(&self.problem(evidence, None, 1.0), start, self.config.doubt.iterations))
+        Some(minimise(&self.problem(evidence, None, Weights::ALONE), start, self.config.doubt.iterations))
     }
 
     /// The posture `dt` seconds after the last frame, as far as motion can be trusted that long.
@@ -198,14 +226,14 @@ impl TrackFitter {
         &'a self,
         evidence: &'a Evidence,
         prediction: Option<&'a Prediction>,
-        anatomy_weight: f64,
+        weights: Weights,
     ) -> Problem<'a> {
         Problem {
             chain: &self.chain,
             bones: &self.bones,
             evidence,
             config: &self.config,
-            anatomy_weight,
+            weights,
             landmark_scale: evidence
                 .landmarks
                 .as_ref()

@@ -36,8 +36,10 @@ pub mod fit;
 pub mod frame;
 pub mod geometry;
 pub mod hand;
+pub mod haptic;
 pub mod home;
 pub mod metrics;
+pub mod net;
 pub mod output;
 #[cfg(feature = "render")]
 pub mod render;

@@ -35,5 +35,6 @@ pub use belief::PoseBelief;
 pub use config::{
     AnatomyPrior, BeliefConfig, DoubtConfig, FitConfig, MotionConfig, ObservationConfig, ShapeConfig,
 };
+pub(crate) use observation::Evidence;
 pub use observation::HandObservation;
 pub use track::{FittedHand, TrackFitter};

@@ -7,6 +7,7 @@ use super::config::ObservationConfig;
 use super::kinematics::parent_of;
 use crate::event::{KEYPOINTS, Side};
 use crate::geometry::{CameraModel, Pixel};
+use crate::hand::mirror::{mirror_point, mirror_ray};
 
 /// Key points spread over less than this many pixels show no hand.
 const MIN_EXTENT_PX: f64 = 6.0;
@@ -33,7 +34,7 @@ pub struct HandObservation {
 
 /// An observation prepared for the fit: undistorted, in right-hand space, with its noise.
 #[derive(Clone, Debug)]
-pub(super) struct Evidence {
+pub(crate) struct Evidence {
     /// Undistorted rays (x/z, y/z) of the key points.
     pub rays: [Vector2<f64>; KEYPOINTS],
     /// Standard deviation of a ray's component.
@@ -43,7 +44,7 @@ pub(super) struct Evidence {
     /// Landmarks in metres, turned from the crop's viewing ray to the camera's axes.
     pub landmarks: Option<[Vector3<f64>; KEYPOINTS]>,
     /// What a network says of the hand.
-    pub belief: Option<BelievedPosture>,
+    pub(super) belief: Option<BelievedPosture>,
 }
 
 impl Evidence {
@@ -56,16 +57,14 @@ impl Evidence {
         config: &ObservationConfig,
     ) -> Option<Self> {
         let extent_px = extent_px(&observation.keypoints_px, camera)?;
-        let mirror = if side == Side::Left { -1.0 } else { 1.0 };
+        let left = side == Side::Left;
         let mut rays = [Vector2::zeros(); KEYPOINTS];
         for (ray, &pixel) in rays.iter_mut().zip(&observation.keypoints_px) {
             let seen = camera.ray(pixel);
-            *ray = Vector2::new(mirror * seen.x, seen.y);
+            *ray = if left { mirror_ray(seen) } else { seen };
         }
         let centre = rays.iter().sum::<Vector2<f64>>() / KEYPOINTS as f64;
-        let landmarks = observation
-            .landmarks_m
-            .map(|l| Vector3::new(mirror * f64::from(l.x), f64::from(l.y), f64::from(l.z)));
+        let landmarks = observation.landmarks_m.map(|l| if left { mirror_point(l.cast()) } else { l.cast() });
         let sigma_px = (config.keypoint_sigma * extent_px).max(config.min_keypoint_sigma_px);
         let focal = camera.focal();
         Some(Self {

@@ -4,13 +4,18 @@
 //! the other way round), so axis-angle vectors keep x and negate y and z. Applying either twice gives
 //! back what went in, so each function serves both directions.
 
-use nalgebra::{Matrix3, RealField, Vector3};
+use nalgebra::{Matrix3, RealField, Vector2, Vector3};
 
 use crate::event::HandPose;
 
 /// The mirror image of a point, a direction or a translation.
 pub fn mirror_point<T: RealField + Copy>(point: Vector3<T>) -> Vector3<T> {
     Vector3::new(-point.x, point.y, point.z)
+}
+
+/// The mirror image of a viewing ray (x/z, y/z).
+pub fn mirror_ray<T: RealField + Copy>(ray: Vector2<T>) -> Vector2<T> {
+    Vector2::new(-ray.x, ray.y)
 }
 
 /// The mirror image of an axis-angle rotation.

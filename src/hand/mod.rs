@@ -17,4 +17,4 @@ mod skeleton;
 
 pub use anatomy::Anatomy;
 pub use model::{HandModel, HandModelError, PosedHand};
-pub use skeleton::{JointTransform, Skeleton, forward_kinematics};
+pub use skeleton::{JointTransform, SHAPES, Skeleton, forward_kinematics};

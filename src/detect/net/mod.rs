@@ -3,7 +3,7 @@
 //! [`Network::from_bytes`] reads the file (`flatbuffer`, `model`), verifies it and folds what follows a
 //! convolution into it (`lower`, `graph`), orders the work by rows so that it stays in the cache
 //! (`schedule`), packs weights and lays out memory (`plan`). [`Network::run`] then walks the steps
-//! (`run`) through kernels for the processor's widest registers (`kernels`, `simd`, `isa`).
+//! (`run`) through kernels for the processor's widest registers (`kernels`, on [`crate::net`]'s vectors).
 //!
 //! Where the time goes, and why it is short: products run at two thirds to nine tenths of the processor's
 //! peak inside a tile; depthwise results and expanded channels never leave the cache, since the next
@@ -24,20 +24,17 @@
 mod error;
 mod flatbuffer;
 mod graph;
-mod isa;
 mod kernels;
 mod lower;
-mod memory;
 mod model;
 mod plan;
 mod run;
 mod schedule;
-mod simd;
 #[cfg(test)]
 mod tests;
 
+pub use crate::net::Isa;
 pub use error::ModelError;
-pub use isa::Isa;
 
 use plan::Plan;
 use run::Memory;

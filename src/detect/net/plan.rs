@@ -4,7 +4,8 @@ use super::error::ModelError;
 use super::graph::{Graph, Node, Op, Shape, Value, Window};
 use super::kernels::{Activation, PackedConv, PackedDepthwise, PixelGrid};
 use super::schedule::{ScheduleConfig, Step, schedule};
-use super::{CHANNEL_STEP, Isa, simd};
+use super::{CHANNEL_STEP, Isa};
+use crate::net::simd;
 
 /// Most floats of working memory.
 const MAX_MEMORY: usize = 1 << 24;

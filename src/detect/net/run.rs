@@ -7,8 +7,8 @@ use super::kernels::{
     ConvRow, DepthwiseRow, MAX_KERNEL, ResidualRow, add_pixels, conv_row, depthwise_row, logistic,
     max_pool_row, upsample_row,
 };
-use super::memory::Buffer;
 use super::plan::{Kernel, Layout, Plan, PlannedNode};
+use crate::net::memory::Buffer;
 
 /// The working memory of a plan.
 pub(super) struct Memory {

@@ -10,7 +10,7 @@
 use super::MAX_KERNEL;
 use super::places::{PixelGrid, TileInput};
 use crate::detect::net::Isa;
-use crate::detect::net::simd::{Vector, per_isa};
+use crate::net::simd::{Vector, per_isa};
 
 /// How many floats ahead weights are asked for: the time to fetch from memory, and beyond the page where
 /// the processor's own prefetching ends.
@@ -336,7 +336,7 @@ unsafe fn add<V: Vector, const R: usize, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::net::simd::lanes;
+    use crate::net::simd::lanes;
 
     #[test]
     fn rows_of_any_length_and_channels_equal_the_plain_sum() {

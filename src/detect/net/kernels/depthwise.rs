@@ -6,7 +6,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over constant bounds unroll into registers")]
 
 use crate::detect::net::Isa;
-use crate::detect::net::simd::{Vector, per_isa};
+use crate::net::simd::{Vector, per_isa};
 
 /// Weights in the order in which the kernel reads them: for each register of channels the bias, then the
 /// kernel positions row by row.
@@ -160,7 +160,7 @@ unsafe fn block<V: Vector, const K: usize, const S: usize, const COLUMNS: usize>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::net::simd::lanes;
+    use crate::net::simd::lanes;
 
     #[test]
     fn rows_of_any_length_equal_the_plain_sum() {

@@ -10,7 +10,7 @@ struct Line([f32; LINE]);
 
 /// A list of floats whose first lies at the start of a cache line.
 #[derive(Default)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     lines: Vec<Line>,
 }
 

@@ -12,19 +12,19 @@ mod neon;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::Avx2;
+pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::Avx512;
+pub(crate) use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
-pub(super) use neon::Neon;
-pub(super) use portable::Portable;
+pub(crate) use neon::Neon;
+pub(crate) use portable::Portable;
 
 /// A register of floats.
 ///
 /// # Safety
 /// All functions must run on a processor that has the instruction set, inside a function that enables it;
 /// `load` and `store` touch `LANES` floats from the pointer on, at any alignment.
-pub(super) trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// Floats in a register.
     const LANES: usize;
     /// Rows of a convolution tile two registers wide: as many accumulators as the register file holds.
@@ -45,6 +45,8 @@ pub(super) trait Vector: Copy {
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     /// Lane-wise sum.
     unsafe fn add(self, other: Self) -> Self;
+    /// Lane-wise quotient.
+    unsafe fn divided_by(self, other: Self) -> Self;
     /// Lane-wise larger value.
     unsafe fn max(self, other: Self) -> Self;
     /// Lane-wise smaller value.
@@ -54,7 +56,7 @@ pub(super) trait Vector: Copy {
 }
 
 /// Floats in a register of `isa`.
-pub(super) fn lanes(isa: super::Isa) -> usize {
+pub(crate) fn lanes(isa: super::Isa) -> usize {
     use super::Isa;
     match isa {
         #[cfg(target_arch = "x86_64")]
@@ -74,8 +76,8 @@ pub(super) fn lanes(isa: super::Isa) -> usize {
 macro_rules! per_isa {
     ($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) = $kernel:ident) => {
         $(#[$doc])*
-        unsafe fn $name(isa: $crate::detect::net::Isa, $($argument: $kind),*) {
-            use $crate::detect::net::{Isa, simd};
+        unsafe fn $name(isa: $crate::net::Isa, $($argument: $kind),*) {
+            use $crate::net::{Isa, simd};
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
             unsafe fn avx512($($argument: $kind),*) {
@@ -103,4 +105,4 @@ macro_rules! per_isa {
         }
     };
 }
-pub(super) use per_isa;
+pub(crate) use per_isa;

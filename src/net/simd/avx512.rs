@@ -6,7 +6,7 @@ use super::Vector;
 
 /// One of 32 registers.
 #[derive(Clone, Copy)]
-pub(in crate::detect::net) struct Avx512(__m512);
+pub(crate) struct Avx512(__m512);
 
 // SAFETY lines: every function's condition (the instruction set is on, pointers are good) is the trait's.
 impl Vector for Avx512 {
@@ -43,6 +43,11 @@ impl Vector for Avx512 {
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn divided_by(self, other: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { _mm512_div_ps(self.0, other.0) })
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {

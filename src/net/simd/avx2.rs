@@ -6,7 +6,7 @@ use super::Vector;
 
 /// One of 16 registers.
 #[derive(Clone, Copy)]
-pub(in crate::detect::net) struct Avx2(__m256);
+pub(crate) struct Avx2(__m256);
 
 // SAFETY lines: every function's condition (the instruction set is on, pointers are good) is the trait's.
 impl Vector for Avx2 {
@@ -43,6 +43,11 @@ impl Vector for Avx2 {
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm256_add_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn divided_by(self, other: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { _mm256_div_ps(self.0, other.0) })
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {

@@ -4,7 +4,7 @@ use super::Vector;
 
 /// Four floats; products are rounded before they are added, since a fused form without hardware is slow.
 #[derive(Clone, Copy)]
-pub(in crate::detect::net) struct Portable([f32; 4]);
+pub(crate) struct Portable([f32; 4]);
 
 impl Portable {
     #[inline(always)]
@@ -40,6 +40,10 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn divided_by(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {

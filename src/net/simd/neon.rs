@@ -7,7 +7,7 @@ use super::Vector;
 
 /// One of 32 registers.
 #[derive(Clone, Copy)]
-pub(in crate::detect::net) struct Neon(float32x4_t);
+pub(crate) struct Neon(float32x4_t);
 
 // SAFETY lines: every function's condition (the instruction set is on, pointers are good) is the trait's.
 impl Vector for Neon {
@@ -39,6 +39,11 @@ impl Vector for Neon {
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { vaddq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn divided_by(self, other: Self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { vdivq_f32(self.0, other.0) })
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {

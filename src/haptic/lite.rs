@@ -1,0 +1,241 @@
+//! The lite window transformer on a stream: all hands of a frame in, a posed hand in metres for each out.
+
+use std::collections::HashMap;
+
+use nalgebra::{Rotation3, Vector2, Vector3};
+
+use super::error::HapticError;
+use super::network::{Batch, LiteNetwork, NetworkMemory, WEIGHTS, WindowEstimate};
+use super::placement::{DepthRow, PlacementMode};
+use super::stream::{StreamConfig, Window};
+use super::tokens::{FrameToken, HandBox, SeenHand, half_fov};
+use crate::event::{KEYPOINTS, Side, TrackId};
+use crate::fit::HandObservation;
+use crate::frame::Timestamp;
+use crate::geometry::CameraModel;
+use crate::hand::joints::MANO_JOINTS;
+use crate::hand::{SHAPES, Skeleton};
+
+/// Settings of the lite window transformer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiteConfig {
+    /// How windows follow a stream.
+    pub stream: StreamConfig,
+    /// How depths and depth changes are brought together.
+    pub placement: PlacementMode,
+}
+
+/// One hand of a frame: its track and what the 2D tracker says of it.
+#[derive(Clone, Debug)]
+pub struct HandInput {
+    /// The track it continues.
+    pub track: TrackId,
+    /// The 2D tracker's observation.
+    pub observation: HandObservation,
+}
+
+/// One hand of a frame as already prepared.
+#[derive(Clone, Debug)]
+pub struct SeenInput {
+    /// The track it continues.
+    pub track: TrackId,
+    /// Which hand it is; `seen` of a left hand is its mirror image.
+    pub side: Side,
+    /// The hand in right-hand space; `None` where the observation could not be used.
+    pub seen: Option<SeenHand>,
+}
+
+/// What the network says of one hand in the newest frame, right-hand space: a left hand is the mirror
+/// image of this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiteHand {
+    /// Rotations of the wrist (camera axes) and the finger joints, MANO order.
+    pub rotations: [Rotation3<f64>; MANO_JOINTS],
+    /// Shape coefficients.
+    pub betas: [f64; SHAPES],
+    /// Normalised camera coordinates (x/z, y/z) of the wrist.
+    pub root_ray: Vector2<f64>,
+    /// Depth of the wrist as placed over time, metres.
+    pub depth: f64,
+    /// Depth of the wrist by this frame's box and scale alone, metres.
+    pub weak2full_depth: f64,
+    /// Change of the wrist's depth since the track's frame before, metres; `None` for the first frame of a
+    /// window.
+    pub depth_change: Option<f64>,
+}
+
+impl LiteHand {
+    /// The wrist in camera space, metres.
+    pub fn wrist(&self) -> Vector3<f64> {
+        self.root_ray.push(1.0) * self.depth
+    }
+
+    /// The right hand's joints in camera space, `openpose21`, metres.
+    pub fn joints(&self, skeleton: &Skeleton) -> [Vector3<f64>; KEYPOINTS] {
+        let rest_wrist = skeleton.shaped_joints(&self.betas)[0];
+        let rotations = self.rotations.map(Rotation3::into_inner);
+        skeleton.pose(&rotations, &self.betas, self.wrist() - rest_wrist)
+    }
+}
+
+/// One hand's stream.
+struct Track {
+    side: Side,
+    window: Window<FrameToken>,
+    last: Timestamp,
+    /// Depth change of the last frame since the last frame that stays in the window, metres.
+    since_kept: f64,
+}
+
+/// The network with the windows of all tracks.
+///
+/// Runs on the calling thread. The same frames give the same hands, to the bit, whatever the order of the
+/// hands in a frame.
+pub struct LiteHaptic {
+    network: LiteNetwork,
+    config: LiteConfig,
+    tracks: HashMap<TrackId, Track>,
+    batch: Batch,
+    memory: NetworkMemory,
+}
+
+impl LiteHaptic {
+    /// The network with the embedded weights.
+    ///
+    /// # Errors
+    /// [`HapticError`].
+    pub fn new(config: LiteConfig) -> Result<Self, HapticError> {
+        Self::with_weights(WEIGHTS, config)
+    }
+
+    /// The network with the weights in the safetensors file `bytes`.
+    ///
+    /// # Errors
+    /// [`HapticError`].
+    pub fn with_weights(bytes: &[u8], config: LiteConfig) -> Result<Self, HapticError> {
+        if config.stream.stride == 0 {
+            return Err(HapticError::Stride);
+        }
+        Ok(Self {
+            network: LiteNetwork::from_bytes(bytes)?,
+            config,
+            tracks: HashMap::new(),
+            batch: Batch::default(),
+            memory: NetworkMemory::default(),
+        })
+    }
+
+    /// Takes in all hands of the frame that `camera` captured at `timestamp`; each hand is the other's
+    /// context. One answer per hand, in their order.
+    ///
+    /// `None` for an observation that cannot be a hand (not finite, all points in one place, far outside
+    /// the picture): its track stays as it was.
+    pub fn update(
+        &mut self,
+        hands: &[HandInput],
+        camera: &CameraModel,
+        timestamp: Timestamp,
+    ) -> Vec<Option<LiteHand>> {
+        let prepare = |hand: &HandInput| SeenInput {
+            track: hand.track,
+            side: hand.observation.side,
+            seen: SeenHand::new(&hand.observation, camera),
+        };
+        let seen: Vec<SeenInput> = hands.iter().map(prepare).collect();
+        self.update_seen(&seen, half_fov(camera), timestamp)
+    }
+
+    /// As [`Self::update`] for hands that are already prepared; `half_fov` holds the tangents of half the
+    /// field of view.
+    pub fn update_seen(
+        &mut self,
+        hands: &[SeenInput],
+        half_fov: Vector2<f64>,
+        timestamp: Timestamp,
+    ) -> Vec<Option<LiteHand>> {
+        let patience = self.config.stream.longest_gap_seconds;
+        self.tracks.retain(|_, track| timestamp.since(track.last).as_secs_f64() <= patience);
+        self.batch.clear();
+        let mut running = Vec::with_capacity(hands.len());
+        for (at, hand) in hands.iter().enumerate() {
+            // A track has one hand a frame; a second one under its name is refused.
+            let first = !hands[..at].iter().any(|earlier| earlier.track == hand.track);
+            let other = other_hand(hands, at).map(|other| other.mirrored_for(hand.side));
+            let token = hand.seen.as_ref().and_then(|seen| FrameToken::new(seen, other, half_fov));
+            running.push(first && token.is_some());
+            if let (true, Some(token)) = (first, token) {
+                self.push(hand, token, timestamp);
+            }
+        }
+        let mut estimates = self.network.run(&self.batch, &mut self.memory);
+        let mut answers = Vec::with_capacity(hands.len());
+        for (hand, runs) in hands.iter().zip(running) {
+            let estimate = if runs { estimates.next() } else { None };
+            let track = self.tracks.get_mut(&hand.track);
+            answers
+                .push(estimate.zip(track).and_then(|(estimate, track)| track.place(&estimate, &self.config)));
+        }
+        answers
+    }
+
+    /// Forgets a track; if it comes back, it begins anew.
+    pub fn forget(&mut self, track: TrackId) {
+        self.tracks.remove(&track);
+    }
+
+    /// Adds a frame to its track's window, and the window to the batch.
+    fn push(&mut self, hand: &SeenInput, token: FrameToken, timestamp: Timestamp) {
+        let new_track = || Track { side: hand.side, window: Window::new(), last: timestamp, since_kept: 0.0 };
+        let track = self.tracks.entry(hand.track).or_insert_with(new_track);
+        if track.side != hand.side {
+            // What was seen in one hand's space means nothing in the other's.
+            *track = new_track();
+        }
+        track.last = timestamp;
+        track.window.push(timestamp, token, &self.config.stream);
+        let age = |at: Timestamp| timestamp.since(at).as_secs_f64();
+        self.batch.push(track.window.frames().map(|kept| (&kept.frame, age(kept.timestamp))));
+    }
+}
+
+impl Track {
+    /// The newest frame's hand; keeps its depth for the frames to come.
+    fn place(&mut self, estimate: &WindowEstimate, config: &LiteConfig) -> Option<LiteHand> {
+        if !estimate.is_finite() {
+            return None;
+        }
+        let newest = estimate.len().checked_sub(1)?;
+        let rows = self.window.frames().enumerate().map(|(row, kept)| DepthRow {
+            weak: estimate.weak_depth(row),
+            change: estimate.depth_change(row),
+            placed: kept.placed,
+        });
+        let rows: Vec<DepthRow> = rows.collect();
+        let placed = config.placement.place(&rows)?;
+        let since_kept = newest.checked_sub(1).map(|kept| rows[newest].change - rows[kept].change);
+        let depth_change = since_kept.map(|change| change - self.since_kept);
+        let stays = self.window.newest_stays(&config.stream);
+        self.since_kept = if stays { 0.0 } else { since_kept.unwrap_or(0.0) };
+        self.window.newest()?.placed = Some(placed);
+        Some(LiteHand {
+            rotations: estimate.rotations(newest),
+            betas: estimate.betas(),
+            root_ray: estimate.root_ray(newest),
+            depth: placed.depth,
+            weak2full_depth: rows[newest].weak,
+            depth_change,
+        })
+    }
+}
+
+/// The box of the hand that hand `at` has beside it, in camera space: the person's other hand before one of
+/// the same side, then the larger.
+fn other_hand(hands: &[SeenInput], at: usize) -> Option<HandBox> {
+    let side = hands[at].side;
+    let others = hands.iter().enumerate().filter(|(index, _)| *index != at);
+    let boxes = others.filter_map(|(_, hand)| {
+        let seen = hand.seen.as_ref()?.hand_box()?;
+        Some((hand.side != side, seen.mirrored_for(hand.side)))
+    });
+    boxes.max_by(|a, b| a.0.cmp(&b.0).then(a.1.side.total_cmp(&b.1.side))).map(|(_, hand_box)| hand_box)
+}

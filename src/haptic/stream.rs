@@ -1,0 +1,88 @@
+//! The window of one track as frames stream in.
+//!
+//! A frame is prepared once and kept; only its age changes as newer ones come. Age is part of the token
+//! that the embedding reads before its first GELU, so kept embeddings would not hold; what is kept is the
+//! embedding's input, and the embedding of the whole window runs again with every frame. That costs about a
+//! sixth of a pass (`bench/lite.rs` measures it), and the result is the same as from scratch, to the bit.
+
+use std::collections::VecDeque;
+
+use super::network::WINDOW;
+use super::placement::Placed;
+use crate::frame::Timestamp;
+
+/// How windows follow a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamConfig {
+    /// The window holds the newest frame and, back in time, every `stride`-th frame of the track: a larger
+    /// stride looks farther back.
+    pub stride: usize,
+    /// Time without the hand after which its window starts afresh, seconds.
+    pub longest_gap_seconds: f64,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self { stride: 1, longest_gap_seconds: 0.5 }
+    }
+}
+
+/// One frame in a window.
+#[derive(Clone, Debug)]
+pub(super) struct Kept<F> {
+    pub timestamp: Timestamp,
+    pub frame: F,
+    /// The depth that was given to it, once it has one.
+    pub placed: Option<Placed>,
+}
+
+/// The frames of one track's window, oldest first: every `stride`-th frame of the track since it began,
+/// and the newest.
+#[derive(Clone, Debug)]
+pub(super) struct Window<F> {
+    frames: VecDeque<Kept<F>>,
+    /// Frames since the window began.
+    seen: usize,
+}
+
+impl<F> Window<F> {
+    /// An empty window.
+    pub fn new() -> Self {
+        Self { frames: VecDeque::with_capacity(WINDOW + 1), seen: 0 }
+    }
+
+    /// Takes in a frame. After a long gap, or where the clock does not advance, the window starts afresh.
+    pub fn push(&mut self, timestamp: Timestamp, frame: F, config: &StreamConfig) {
+        let continues = self.frames.back().is_some_and(|last| {
+            let gap = timestamp.since(last.timestamp).as_secs_f64();
+            gap > 0.0 && gap <= config.longest_gap_seconds
+        });
+        if !continues {
+            self.frames.clear();
+            self.seen = 0;
+        }
+        if !self.newest_stays(config) {
+            self.frames.pop_back();
+        }
+        self.frames.push_back(Kept { timestamp, frame, placed: None });
+        self.seen += 1;
+        if self.frames.len() > WINDOW {
+            self.frames.pop_front();
+        }
+    }
+
+    /// True where the newest frame will still be in the window when the next one has come.
+    pub fn newest_stays(&self, config: &StreamConfig) -> bool {
+        self.seen == 0 || (self.seen - 1).is_multiple_of(config.stride)
+    }
+
+    /// The frames, oldest first.
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = &Kept<F>> {
+        self.frames.iter()
+    }
+
+    /// The newest frame.
+    pub fn newest(&mut self) -> Option<&mut Kept<F>> {
+        self.frames.back_mut()
+    }
+}

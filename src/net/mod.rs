@@ -1,0 +1,29 @@
+//! What the networks of the upper floors are built from.
+//!
+//! Transformer parts for a handful of rows ([`Linear`], [`LayerNorm`], [`Attention`], [`FeedForward`],
+//! [`WindowBlock`]), reading their numbers from safetensors files ([`Checkpoint`]), and the vector
+//! registers that all kernels of this crate are written in (`simd`, [`Isa`]).
+//!
+//! Tensors are named and laid out as in PyTorch. Rows of numbers lie one after the other; where a row has
+//! more room than numbers the rest is zero.
+
+mod attention;
+mod block;
+pub mod checkpoint;
+mod feed_forward;
+mod gelu;
+mod isa;
+mod linear;
+pub(crate) mod memory;
+mod norm;
+pub(crate) mod simd;
+
+pub use attention::{Attention, AttentionMemory, Group};
+pub(crate) use block::add;
+pub use block::{BlockConfig, BlockMemory, WindowBlock};
+pub use checkpoint::{Checkpoint, CheckpointError, Scope};
+pub use feed_forward::FeedForward;
+pub use gelu::gelu;
+pub use isa::Isa;
+pub use linear::{LANE_STEP, Linear};
+pub use norm::LayerNorm;

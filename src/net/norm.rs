@@ -1,0 +1,67 @@
+//! Layer normalisation (Ba et al. 2016).
+
+use super::checkpoint::{CheckpointError, Scope};
+
+/// Added to the variance, as PyTorch does by default.
+const EPSILON: f32 = 1e-5;
+/// Partial sums: enough to fill the registers of every processor.
+const PARTS: usize = 16;
+
+/// Rows to mean 0 and variance 1, then scaled and shifted per column.
+pub struct LayerNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl LayerNorm {
+    /// Reads `weight` and `bias`, both `[width]`.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn read(scope: &Scope, width: usize) -> Result<Self, CheckpointError> {
+        Ok(Self { weight: scope.tensor("weight", &[width])?, bias: scope.tensor("bias", &[width])? })
+    }
+
+    /// The norm of each row of `input` into `out`.
+    pub fn apply(&self, input: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        for row in input.chunks_exact(self.weight.len().max(1)) {
+            let count = row.len() as f32;
+            let mean = sum(row, |value| value) / count;
+            let variance = sum(row, |value| (value - mean) * (value - mean)) / count;
+            let scale = 1.0 / (variance + EPSILON).sqrt();
+            let columns = row.iter().zip(&self.weight).zip(&self.bias);
+            out.extend(columns.map(|((value, weight), bias)| (value - mean) * scale * weight + bias));
+        }
+    }
+}
+
+/// The sum of `f` over a row, in partial sums that a compiler can keep in registers.
+fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (whole, rest) = row.as_chunks::<PARTS>();
+    let mut parts = [0.0; PARTS];
+    for chunk in whole {
+        for (part, &value) in parts.iter_mut().zip(chunk) {
+            *part += f(value);
+        }
+    }
+    parts.iter().sum::<f32>() + rest.iter().map(|&value| f(value)).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_out_with_mean_zero_and_variance_one() {
+        let norm = LayerNorm { weight: vec![1.0; 40], bias: vec![0.0; 40] };
+        let rows: Vec<f32> = (0..80).map(|i| (i * i % 37) as f32 * 3.0 - 20.0).collect();
+        let mut out = Vec::new();
+        norm.apply(&rows, &mut out);
+        for row in out.chunks_exact(40) {
+            let mean = row.iter().sum::<f32>() / 40.0;
+            let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / 40.0;
+            assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
+        }
+    }
+}

@@ -62,10 +62,10 @@ pub const MEASURES: [Measure; 24] = [
     measure("acc_root", "ACC root-relative", "mm/f^2", |hand| acceleration(&hand.root_relative())),
     measure("acc_procrustes", "ACC Procrustes", "mm/f^2", |hand| acceleration(&hand.procrustes())),
     measure("acc_norm", "ACC-NORM per joint", "mm/f^2", |hand| {
-        hand.mean_over_runs(ACCELERATION_FRAMES, |e, t| acceleration_norm_error(e, t))
+        hand.mean_over_runs(ACCELERATION_FRAMES, acceleration_norm_error)
     }),
     measure("acc_norm_slahmr", "ACC-NORM SLAHMR", "mm/f^2", |hand| {
-        hand.mean_over_whole_runs(ACCELERATION_FRAMES, |e, t| acceleration_norm_over_joints(e, t))
+        hand.mean_over_whole_runs(ACCELERATION_FRAMES, acceleration_norm_over_joints)
     }),
     measure("jerk", "jerk", "10 m/s^3", |hand| {
         hand.mean_over_runs(JERK_FRAMES, |estimate, _| jerk(estimate, hand.fps()))

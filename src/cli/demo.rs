@@ -34,9 +34,9 @@ impl DemoArgs {
     pub fn run(self) -> Result<()> {
         let model = Arc::new(HandModel::open());
         let config = SceneConfig { frames: self.frames, ..SceneConfig::default() };
+        let mut accuracy = Accuracy::new(config.fps);
         let scene = SyntheticScene::new(config, model.clone())?;
         let truth: Vec<_> = (0..self.frames).map_while(|number| scene.truth(number)).collect();
-        let mut accuracy = Accuracy::default();
         let pipeline = Pipeline {
             camera: scene.camera().clone(),
             source: Box::new(scene),

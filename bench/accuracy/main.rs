@@ -1,0 +1,145 @@
+//! Accuracy of every method, peers included, in millimetres.
+//!
+//! `cargo bench --bench accuracy [-- SET...]` with the sets `synthetic` and `leap` (held-out sequences of
+//! `bench/data`), `stereo` (the calibrated stereo pair, each camera by itself, and both brought together)
+//! and `jitter` (a hand at rest). The real clips lie below `$HANDSTREAM_SHARED` (default `../shared`) and
+//! need the networks of `handstream setup`. Prints tables and writes `bench/results/accuracy.json`.
+
+mod clips;
+mod holdout;
+mod methods;
+mod network;
+mod one_euro;
+mod pnp;
+mod recording;
+mod report;
+mod steadiness;
+mod stereo;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use handstream::hand::HandModel;
+use handstream::home::ModelFiles;
+
+use clips::{Clip, shared_footage, watch};
+use methods::{METHODS, Outcome};
+use recording::Recording;
+use report::{AccuracyRow, Report, SteadinessRow};
+use stereo::StereoPair;
+
+/// Names of the sets.
+const SETS: [&str; 4] = ["synthetic", "leap", "stereo", "jitter"];
+/// Name of the engine's own row.
+const ENGINE: &str = "engine as shipped";
+
+fn main() -> Result<()> {
+    // Cargo passes flags of its own.
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    for name in &asked {
+        ensure!(SETS.contains(&name.as_str()), "{name} is no set: give any of {}", SETS.join(", "));
+    }
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    let model = Arc::new(HandModel::open());
+    let mut report = Report::new(model.name());
+    for (name, file) in [("synthetic", "lite_holdout.safetensors"), ("leap", "leap_holdout.safetensors")] {
+        if wanted(name) {
+            held_out(name, file, &model, &mut report)?;
+        }
+    }
+    if wanted("stereo") || wanted("jitter") {
+        match ModelFiles::locate() {
+            Ok(models) => real_clips(&models, &model, wanted, &mut report)?,
+            Err(reason) => println!("skipped the clips: {reason}"),
+        }
+    }
+    report.finish()
+}
+
+fn held_out(set: &str, file: &str, model: &Arc<HandModel>, report: &mut Report) -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/data").join(file);
+    if !path.exists() {
+        println!("skipped {set}: no {}", path.display());
+        return Ok(());
+    }
+    let recordings = holdout::read(&path)?;
+    let recordings: Vec<&Recording> = recordings.iter().collect();
+    let landmarks = recordings.iter().any(|recording| recording.has_landmarks());
+    for method in METHODS.iter().filter(|method| landmarks || !method.needs_landmarks()) {
+        let outcomes: Vec<Outcome> =
+            recordings.iter().map(|recording| method.run(recording, model)).collect::<Result<_>>()?;
+        report.accuracy.push(AccuracyRow::of(set, method.name, &recordings, &outcomes));
+    }
+    Ok(())
+}
+
+fn real_clips(
+    models: &ModelFiles,
+    model: &Arc<HandModel>,
+    wanted: impl Fn(&str) -> bool,
+    report: &mut Report,
+) -> Result<()> {
+    let Some(footage) = shared_footage() else { return Ok(()) };
+    let video = footage.join("video");
+    if wanted("stereo") {
+        let pair = StereoPair::read(&footage.join("gt"))?;
+        let mut clips = Vec::new();
+        for (view, camera) in pair.cameras.iter().enumerate() {
+            let path = video.join(format!("stereo_desk_cam{view}_a.mp4"));
+            let mut clip = watch(&path, Some(camera.clone()), models, model)?;
+            clip.recording.truth = pair.truth(view);
+            clips.push(clip);
+        }
+        stereo(&pair, &clips, model, report)?;
+    }
+    if wanted("jitter") {
+        let clip = watch(&video.join("static_hand_enters_outdoor.mp4"), None, models, model)?;
+        at_rest(&clip, model, report)?;
+    }
+    Ok(())
+}
+
+fn stereo(pair: &StereoPair, clips: &[Clip], model: &Arc<HandModel>, report: &mut Report) -> Result<()> {
+    let mut outcomes = Vec::new();
+    for (view, clip) in clips.iter().enumerate() {
+        let set = format!("cam{view}");
+        let recording = [&clip.recording];
+        for method in &METHODS {
+            let outcome = method.run(&clip.recording, model)?;
+            report.accuracy.push(AccuracyRow::of(
+                &set,
+                method.name,
+                &recording,
+                std::slice::from_ref(&outcome),
+            ));
+            outcomes.push((view, method.name, outcome.estimates));
+        }
+        report.accuracy.push(AccuracyRow::of_estimates(&set, ENGINE, &recording, &[&clip.engine]));
+        outcomes.push((view, ENGINE, clip.engine.clone()));
+    }
+    for (_, method, cam0) in outcomes.iter().filter(|(view, ..)| *view == 0) {
+        let Some((.., cam1)) = outcomes.iter().find(|(view, name, _)| *view == 1 && name == method) else {
+            continue;
+        };
+        let distance = pair.distance(cam0, cam1);
+        report.two_cameras.extend(distance.map(|(mm, frames)| SteadinessRow::new(method, mm, frames)));
+    }
+    Ok(())
+}
+
+/// The second half of the clip: the hand lies still.
+fn at_rest(clip: &Clip, model: &Arc<HandModel>, report: &mut Report) -> Result<()> {
+    let half = clip.engine.len() / 2;
+    let mut rows = Vec::new();
+    for method in &METHODS {
+        rows.push((method.name, method.run(&clip.recording, model)?.estimates));
+    }
+    rows.push((ENGINE, clip.engine.clone()));
+    report.jitter.extend(rows.into_iter().filter_map(|(method, estimates)| {
+        let (millimetres, stretches) = steadiness::jitter(&estimates[half..])?;
+        Some(SteadinessRow::new(method, millimetres, stretches))
+    }));
+    Ok(())
+}

@@ -12,8 +12,12 @@
 mod error;
 mod lite;
 mod network;
+#[cfg(test)]
+mod parity;
 mod placement;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use error::HapticError;

@@ -12,7 +12,7 @@ use crate::net::{
 };
 
 /// The trained network; `weights/README.md` says where it comes from.
-pub(super) const WEIGHTS: &[u8] = b"";
+pub(super) const WEIGHTS: &[u8] = include_bytes!("../../weights/lite_haptic.safetensors");
 
 /// Most frames of a window.
 pub const WINDOW: usize = 8;
@@ -165,13 +165,27 @@ impl LiteNetwork {
         batch: &'a Batch,
         memory: &'a mut NetworkMemory,
     ) -> impl Iterator<Item = WindowEstimate<'a>> {
-        let NetworkMemory { x, context, code, normed, hidden, out, block } = memory;
-        let width = BLOCK.width;
+        self.embed(batch, memory);
+        self.decode(batch, memory)
+    }
+
+    /// The first half of [`Self::run`]: each frame's token by itself.
+    pub fn embed(&self, batch: &Batch, memory: &mut NetworkMemory) {
+        let NetworkMemory { x, normed, hidden, out, .. } = memory;
         self.embed.apply(&batch.tokens, TOKEN, hidden, x);
         self.embed_norm.apply(x, normed);
-        self.embed_residual.apply(normed, width, hidden, out);
+        self.embed_residual.apply(normed, BLOCK.width, hidden, out);
         add(x, out);
+    }
 
+    /// The second half of [`Self::run`]: the embedded tokens through the blocks.
+    pub fn decode<'a>(
+        &self,
+        batch: &'a Batch,
+        memory: &'a mut NetworkMemory,
+    ) -> impl Iterator<Item = WindowEstimate<'a>> {
+        let NetworkMemory { x, context, code, normed, hidden, out, block } = memory;
+        let width = BLOCK.width;
         self.context.apply(&batch.context, CONTEXT, hidden, context);
         code.clear();
         for window in &batch.windows {

@@ -89,3 +89,92 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
         _ => f64::NAN,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ERROR: f64 = 0.06;
+
+    /// A hand that moves away from 0.5 m by a centimetre a frame.
+    fn truth(t: usize) -> f64 {
+        0.5 + 0.01 * t as f64
+    }
+
+    /// Weak depths that err by turns to either side, and `slope` of the true change.
+    fn placed(mode: PlacementMode, frames: usize, slope: f64) -> Vec<f64> {
+        let mut given: Vec<Placed> = Vec::new();
+        for t in 0..frames {
+            let first = (t + 1).saturating_sub(WINDOW);
+            let rows = (first..=t).map(|i| DepthRow {
+                weak: truth(i) + if i % 2 == 0 { ERROR } else { -ERROR },
+                change: slope * (truth(i) - truth(first)),
+                placed: given.get(i).copied(),
+            });
+            given.push(mode.place(&rows.collect::<Vec<_>>()).unwrap());
+        }
+        given.into_iter().map(|placed| placed.depth).collect()
+    }
+
+    #[test]
+    fn weak_to_full_follows_every_error_of_the_weak_depth() {
+        for (t, depth) in placed(PlacementMode::WeakToFull, 20, 1.0).into_iter().enumerate() {
+            assert!(((depth - truth(t)).abs() - ERROR).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn chained_depth_keeps_the_first_frames_error_and_true_changes() {
+        for (t, depth) in placed(PlacementMode::Chained, 40, 1.0).into_iter().enumerate() {
+            assert!((depth - truth(t) - ERROR).abs() < 1e-12, "{t}: {depth}");
+        }
+    }
+
+    #[test]
+    fn chunks_share_one_frame() {
+        // With a change that is always too large by a constant, errors add up once a chunk.
+        let mut given: Vec<Placed> = Vec::new();
+        for t in 0_usize..30 {
+            let first = (t + 1).saturating_sub(WINDOW);
+            let change = |i: usize| if i == t && i > first { 0.001 } else { 0.0 };
+            let row = |i: usize| DepthRow { weak: 0.5, change: change(i), placed: given.get(i).copied() };
+            let rows: Vec<_> = (first..=t).map(row).collect();
+            given.push(PlacementMode::Chained.place(&rows).unwrap());
+        }
+        for (t, placed) in given.iter().enumerate().skip(1) {
+            let chunks = (t - 1) / (WINDOW - 1) + 1;
+            assert!((placed.depth - 0.5 - 0.001 * chunks as f64).abs() < 1e-12, "{t}");
+        }
+    }
+
+    #[test]
+    fn the_anchor_forgets_the_first_frames_error_and_does_not_drift() {
+        let mode = PlacementMode::default();
+        let depths = placed(mode, 120, 1.0);
+        for (t, depth) in depths.iter().enumerate().skip(60) {
+            assert!((depth - truth(t)).abs() < 1e-3, "{t}: {depth}");
+        }
+        let slow = |mode| placed(mode, 120, 0.5)[119] - truth(119);
+        assert!(slow(mode).abs() < 0.1, "the anchor is {} off", slow(mode));
+        assert!(
+            slow(PlacementMode::Chained).abs() > 0.5,
+            "chained is only {} off",
+            slow(PlacementMode::Chained)
+        );
+    }
+
+    #[test]
+    fn one_frame_alone_has_its_weak_depth_and_none_has_no_depth() {
+        for mode in [PlacementMode::WeakToFull, PlacementMode::Chained, PlacementMode::default()] {
+            let row = DepthRow { weak: 0.7, change: 0.0, placed: None };
+            assert_eq!(mode.place(&[row]), Some(Placed { depth: 0.7, in_chunk: 0 }));
+            assert_eq!(mode.place(&[]), None);
+        }
+    }
+
+    #[test]
+    fn no_depth_is_nearer_than_a_hand_can_be() {
+        let row = DepthRow { weak: -3.0, change: 0.0, placed: None };
+        assert_eq!(PlacementMode::default().place(&[row]).map(|placed| placed.depth), Some(NEAREST));
+    }
+}

@@ -86,3 +86,42 @@ impl<F> Window<F> {
         self.frames.back_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frames in the window after all of `times` (milliseconds) have come, numbered in order.
+    fn window(times: impl IntoIterator<Item = u64>, config: &StreamConfig) -> Vec<usize> {
+        let mut window = Window::new();
+        for (number, ms) in times.into_iter().enumerate() {
+            window.push(Timestamp::from_seconds(ms as f64 / 1e3), number, config);
+        }
+        window.frames().map(|kept| kept.frame).collect()
+    }
+
+    #[test]
+    fn the_window_holds_the_newest_eight_frames() {
+        let config = StreamConfig::default();
+        assert_eq!(window((0..3).map(|i| 33 * i), &config), [0, 1, 2]);
+        assert_eq!(window((0..20).map(|i| 33 * i), &config), [12, 13, 14, 15, 16, 17, 18, 19]);
+    }
+
+    #[test]
+    fn with_a_stride_it_holds_every_nth_frame_and_the_newest() {
+        let config = StreamConfig { stride: 3, ..StreamConfig::default() };
+        assert_eq!(window((0..28).map(|i| 33 * i), &config), [6, 9, 12, 15, 18, 21, 24, 27]);
+        assert_eq!(window((0..29).map(|i| 33 * i), &config), [9, 12, 15, 18, 21, 24, 27, 28]);
+        assert_eq!(window((0..30).map(|i| 33 * i), &config), [9, 12, 15, 18, 21, 24, 27, 29]);
+        assert_eq!(window((0..31).map(|i| 33 * i), &config), [9, 12, 15, 18, 21, 24, 27, 30]);
+    }
+
+    #[test]
+    fn a_long_gap_or_a_clock_that_does_not_advance_starts_it_afresh() {
+        let config = StreamConfig::default();
+        assert_eq!(window([0, 33, 533, 566], &config), [0, 1, 2, 3]);
+        assert_eq!(window([0, 33, 534, 567], &config), [2, 3]);
+        assert_eq!(window([0, 33, 33], &config), [2]);
+        assert_eq!(window([0, 33, 20], &config), [2]);
+    }
+}

@@ -1,12 +1,14 @@
 //! The exact GELU, `x Phi(x)` (Hendrycks and Gimpel 2016), on vector registers.
 
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use super::Isa;
 use super::simd::{Vector, per_isa};
 
 /// The error function as `x P(x^2) / Q(x^2)` for `|x| <= ERF_END`, beyond which it is 1 to 2e-8: own
 /// minimax fit, largest error 2e-8, in 32-bit arithmetic 4e-7. Lowest power first.
 const ERF_NUMERATOR: [f32; 6] =
-    [1.128_379, 0.196_248_99, 0.053_467_476, 0.004_003_645, 0.000_288_041_14, 1.974_826_7e-6];
+    [FRAC_2_SQRT_PI, 0.196_249, 0.053_467_475, 0.004_003_645, 0.000_288_041_15, 1.974_826_7e-6];
 const ERF_DENOMINATOR: [f32; 6] =
     [1.0, 0.507_252_3, 0.116_476_43, 0.015_444_421, 0.001_216_359_1, 3.748_081_3e-5];
 const ERF_END: f32 = 4.0;
@@ -45,7 +47,7 @@ unsafe fn gelu_of<V: Vector>(x: V) -> V {
     // SAFETY: the caller vouches for the instruction set.
     unsafe {
         let zero = V::splat(0.0);
-        let scaled = zero.add_product(x, V::splat(std::f32::consts::FRAC_1_SQRT_2));
+        let scaled = zero.add_product(x, V::splat(FRAC_1_SQRT_2));
         let z = scaled.max(V::splat(-ERF_END)).min(V::splat(ERF_END));
         let squared = zero.add_product(z, z);
         let erf = zero

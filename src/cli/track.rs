@@ -4,15 +4,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::Args;
-use handstream::engine::{Delivery, FrontEndConfig};
+use clap::{Args, ValueEnum};
+use handstream::engine::{Delivery, FrontEndConfig, Profile};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
+use handstream::haptic::LiteConfig;
 use handstream::source::{
     CameraFormat, CameraRequest, IntrinsicsChoice, OpenOptions, Source, intrinsics_for, open,
 };
 
 use super::pipeline::Pipeline;
+
+/// What stands before the fit, as a user types it.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum ProfileName {
+    #[default]
+    Lite,
+    Direct,
+}
 
 /// What a user types for the built-in scene.
 const SYNTHETIC: &str = "synthetic";
@@ -42,6 +51,12 @@ pub struct TrackArgs {
     /// The hand to fit: `open` (built in), or MANO_RIGHT.pkl, a .npz or .safetensors of yours.
     #[arg(long, value_name = "open|PATH", default_value = "open")]
     hand_model: String,
+    /// `lite`: the window transformer before the fit; `direct`: the fit alone.
+    #[arg(long, value_enum, default_value_t)]
+    profile: ProfileName,
+    /// The window of 8 takes every N-th frame back in time: larger values look farther back.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    stride: u8,
     /// Your hand's length in millimetres, wrist to middle fingertip: fixes the scale.
     #[arg(long, value_name = "MM", value_parser = hand_length)]
     hand_length: Option<f64>,
@@ -102,6 +117,7 @@ impl TrackArgs {
             (false, false) => Delivery::Every,
         };
         let mut config = FrontEndConfig::default();
+        config.profile = self.profile();
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
         config.fit.shape.hand_length_mm = self.hand_length;
@@ -120,6 +136,17 @@ impl TrackArgs {
         print!("{summary}");
         println!("results in {}", out.display());
         Ok(())
+    }
+
+    fn profile(&self) -> Profile {
+        match self.profile {
+            ProfileName::Direct => Profile::Direct,
+            ProfileName::Lite => {
+                let mut config = LiteConfig::default();
+                config.stream.stride = usize::from(self.stride);
+                Profile::Lite(config)
+            }
+        }
     }
 
     fn source(&self, model: &Arc<HandModel>) -> Result<Box<dyn Source>> {

@@ -9,10 +9,11 @@ use super::run::FrontEnd;
 use super::workers::Workers;
 use crate::detect::{DetectError, Detections, Hand2d, HandTracker, TrackerConfig};
 use crate::event::{PoseState, Side, StageTime, TrackId, TrackedHand};
-use crate::fit::{FitConfig, HandObservation, TrackFitter};
+use crate::fit::{FitConfig, FittedHand, HandObservation, PoseBelief, TrackFitter};
 use crate::frame::{Frame, Timestamp};
 use crate::geometry::CameraModel;
 use crate::hand::HandModel;
+use crate::haptic::{HandInput, HapticError, LiteConfig, LiteHand, LiteHaptic};
 use crate::home::ModelFiles;
 
 /// A track not seen for this long, seconds, will not be asked for again.
@@ -23,8 +24,25 @@ const FORGET_SECONDS: f64 = 5.0;
 pub struct FrontEndConfig {
     /// The 2D tracker.
     pub tracker: TrackerConfig,
+    /// What gives the fit a belief of each hand before it starts.
+    pub profile: Profile,
     /// The fit in metres.
     pub fit: FitConfig,
+}
+
+/// What stands between the 2D tracker and the fit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Profile {
+    /// Nothing: the fit alone.
+    Direct,
+    /// The lite window transformer, with the embedded weights.
+    Lite(LiteConfig),
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::Lite(LiteConfig::default())
+    }
 }
 
 /// Why the front end could not start.
@@ -41,6 +59,9 @@ pub enum FrontEndError {
     /// A model file is not what it should be.
     #[error(transparent)]
     Detect(#[from] DetectError),
+    /// The window transformer's weights or settings cannot be used.
+    #[error(transparent)]
+    Haptic(#[from] HapticError),
     /// The system gives no more threads.
     #[error("the front end's threads could not be started ({0}): close other programs")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -49,6 +70,7 @@ pub enum FrontEndError {
 /// Detects and follows hands in the picture and fits each track's hand in metres.
 pub struct HandFrontEnd {
     tracker: HandTracker,
+    lite: Option<LiteHaptic>,
     workers: Workers,
     tracks: HashMap<TrackId, Track>,
     model: Arc<HandModel>,
@@ -77,7 +99,12 @@ impl HandFrontEnd {
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|source| FrontEndError::Model { path: path.clone(), source })
         };
+        let lite = match config.profile {
+            Profile::Direct => None,
+            Profile::Lite(config) => Some(LiteHaptic::new(config)?),
+        };
         Ok(Self {
+            lite,
             tracker: HandTracker::new(&read(&files.palm)?, &read(&files.landmark)?, config.tracker)?,
             workers: Workers::start()?,
             tracks: HashMap::new(),
@@ -87,46 +114,73 @@ impl HandFrontEnd {
         })
     }
 
-    fn place(&mut self, hand: Hand2d, timestamp: Timestamp) -> TrackedHand {
+    /// What the window transformer says of each hand; nothing in the direct profile.
+    fn believe(&mut self, hands: &[HandInput], timestamp: Timestamp) -> Vec<Option<PoseBelief>> {
+        let Some(lite) = &mut self.lite else { return vec![None; hands.len()] };
+        let placed = lite.update(hands, &self.camera, timestamp);
+        let belief = |hand: LiteHand| PoseBelief {
+            wrist: hand.wrist(),
+            rotations: hand.rotations,
+            depth_change: hand.depth_change,
+        };
+        placed.into_iter().map(|hand| hand.map(belief)).collect()
+    }
+
+    fn fit(&mut self, input: &HandInput, belief: Option<&PoseBelief>, timestamp: Timestamp) -> FittedHand {
+        let side = input.observation.side;
         let new_track = || Track {
-            side: hand.side,
-            fitter: TrackFitter::new(self.model.clone(), self.camera.clone(), hand.side, self.fit.clone()),
+            side,
+            fitter: TrackFitter::new(self.model.clone(), self.camera.clone(), side, self.fit.clone()),
             last_seen: timestamp,
         };
-        let track = self.tracks.entry(hand.track).or_insert_with(new_track);
-        if track.side != hand.side {
+        let track = self.tracks.entry(input.track).or_insert_with(new_track);
+        if track.side != side {
             // The evidence for the other side has won; a left hand's fit is of no use to a right one.
             *track = new_track();
         }
         track.last_seen = timestamp;
-        let observation = HandObservation {
-            keypoints_px: hand.keypoints_px,
-            landmarks_m: hand.landmarks_m,
-            score: hand.score,
-            side: hand.side,
-        };
-        let fitted = track.fitter.update(&observation, None, timestamp);
-        TrackedHand {
-            track: hand.track,
-            side: hand.side,
-            score: hand.score,
-            state: PoseState::Provisional,
-            box_px: hand.box_px,
-            keypoints_px: hand.keypoints_px,
-            joints_camera: fitted.joints_camera,
-            pose: fitted.pose,
-        }
+        track.fitter.update(&input.observation, belief, timestamp)
     }
 }
 
 impl FrontEnd for HandFrontEnd {
     fn process(&mut self, frame: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>) {
         let Detections { hands, mut stages } = self.tracker.process(frame, &self.workers);
+        let inputs: Vec<HandInput> = hands.iter().map(input).collect();
         let start = Instant::now();
-        let placed = hands.into_iter().map(|hand| self.place(hand, frame.timestamp)).collect();
+        let beliefs = self.believe(&inputs, frame.timestamp);
+        let believed = Instant::now();
+        let mut tracked = Vec::with_capacity(hands.len());
+        for ((hand, input), belief) in hands.iter().zip(&inputs).zip(&beliefs) {
+            tracked.push(tracked_hand(hand, self.fit(input, belief.as_ref(), frame.timestamp)));
+        }
         let remembered = Duration::from_secs_f64(FORGET_SECONDS);
         self.tracks.retain(|_, track| frame.timestamp.since(track.last_seen) < remembered);
-        stages.push(StageTime { stage: "fit", took: start.elapsed() });
-        (placed, stages)
+        stages.push(StageTime { stage: "network", took: believed - start });
+        stages.push(StageTime { stage: "fit", took: believed.elapsed() });
+        (tracked, stages)
+    }
+}
+
+fn input(hand: &Hand2d) -> HandInput {
+    let observation = HandObservation {
+        keypoints_px: hand.keypoints_px,
+        landmarks_m: hand.landmarks_m,
+        score: hand.score,
+        side: hand.side,
+    };
+    HandInput { track: hand.track, observation }
+}
+
+fn tracked_hand(hand: &Hand2d, fitted: FittedHand) -> TrackedHand {
+    TrackedHand {
+        track: hand.track,
+        side: hand.side,
+        score: hand.score,
+        state: PoseState::Provisional,
+        box_px: hand.box_px,
+        keypoints_px: hand.keypoints_px,
+        joints_camera: fitted.joints_camera,
+        pose: fitted.pose,
     }
 }

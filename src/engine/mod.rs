@@ -10,5 +10,5 @@ mod run;
 mod workers;
 
 pub use capture::Delivery;
-pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd};
+pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, Profile};
 pub use run::{FrontEnd, run};

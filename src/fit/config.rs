@@ -132,8 +132,8 @@ pub struct ShapeConfig {
     pub told_length_sigma_mm: f64,
     /// Seconds of observation that count as one independent look at the shape.
     pub independence_seconds: f64,
-    /// Seconds after which old looks are forgotten.
-    pub memory_seconds: f64,
+    /// Seconds of observation after which the shape stays as it is.
+    pub learning_seconds: f64,
     /// Greatest magnitude of a shape coefficient.
     pub limit: f64,
 }
@@ -145,7 +145,7 @@ impl Default for ShapeConfig {
             length_sigma_mm: 4.0,
             told_length_sigma_mm: 1.0,
             independence_seconds: 0.5,
-            memory_seconds: 20.0,
+            learning_seconds: 1.0,
             limit: 3.0,
         }
     }
@@ -209,6 +209,12 @@ pub struct FitConfig {
     pub doubt: DoubtConfig,
     /// Most steps of the solver on a frame that continues a track.
     pub tracking_iterations: usize,
+    /// Frames before the newest that are fitted again together with it, so that
+    /// [`super::TrackFitter::corrected`] has them; 0 leaves the filter alone. The newest frame itself gains
+    /// nothing measurable from it.
+    pub lag_frames: usize,
+    /// Most steps of the solver over those frames.
+    pub lag_iterations: usize,
     /// Most steps of the solver for each start of a new track.
     pub start_iterations: usize,
 }
@@ -223,6 +229,8 @@ impl Default for FitConfig {
             shape: ShapeConfig::default(),
             doubt: DoubtConfig::default(),
             tracking_iterations: 15,
+            lag_frames: 0,
+            lag_iterations: 2,
             start_iterations: 40,
         }
     }

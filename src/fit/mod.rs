@@ -6,16 +6,18 @@
 //! believes of the hand where there is one ([`PoseBelief`]). The frame before
 //! enters as a Gaussian prediction ([`motion`]): together this is an iterated extended Kalman filter,
 //! so what a picture shows poorly (depth) is smoothed more than what it shows well. Shape is learned
-//! slowly over the track ([`shape`]). [`TrackFitter`] ties these together.
+//! in the first second of the track ([`shape`]). [`TrackFitter`] ties these together.
 //!
 //! Everything here lives in right-hand space: left hands are mirrored on the way in and back on the
 //! way out.
 
 mod activity;
+pub mod banded;
 mod belief;
 mod config;
 mod doubt;
 mod kinematics;
+mod lag;
 mod landmarks;
 mod motion;
 mod normal;

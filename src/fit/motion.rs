@@ -4,11 +4,11 @@
 //! `P_xv`, `P_vv`. The prediction enters the fit as a Gaussian; the fit's optimum `x+` and the
 //! observation's Gauss-Newton Hessian `H` close the loop (iterated EKF, Bell and Cathey 1993).
 
-use nalgebra::Vector3;
+use nalgebra::{SMatrix, SVector, Vector3};
 
 use super::activity::Activity;
 use super::config::MotionConfig;
-use super::parameters::{ANGLES, FIRST_ANGLE, Posture, Step, StepMatrix, TRANSLATION};
+use super::parameters::{ANGLES, FIRST_ANGLE, Posture, Step, StepMatrix, TRANSLATION, UNKNOWNS};
 use super::residuals::Prediction;
 
 /// Unknown of the wrist's depth.
@@ -19,6 +19,12 @@ const LEAST_VARIANCE: f64 = 1e-12;
 const FIRST_VELOCITY_SIGMA: [f64; 3] = [5.0, 0.8, 8.0];
 /// Standard deviations of a posture about which nothing is known: rotation rad, wrist m, angles rad.
 const UNKNOWN_SIGMA: [f64; 3] = [2.0, 1.0, 1.0];
+
+/// Information of two postures together.
+pub(super) type PairMatrix = SMatrix<f64, { 2 * UNKNOWNS }, { 2 * UNKNOWNS }>;
+
+/// A step of each of two postures.
+pub(super) type PairStep = SVector<f64, { 2 * UNKNOWNS }>;
 
 /// Posture and velocity of a track, with their uncertainty.
 #[derive(Clone, Debug)]
@@ -101,6 +107,32 @@ impl MotionFilter {
     pub fn prediction(&self) -> Option<Prediction> {
         let information = invert(&self.position_covariance)?;
         Some(Prediction { posture: self.posture.clone(), information })
+    }
+
+    /// What this belief says of the present posture and of the one `dt` seconds later together: both
+    /// means, and the inverse of their joint covariance.
+    pub fn with_next(
+        &self,
+        dt: f64,
+        config: &MotionConfig,
+        limits: &[[f64; 2]; ANGLES],
+    ) -> Option<(Posture, PairMatrix)> {
+        let next = self.predicted(dt, config, limits);
+        let across = self.position_covariance + self.cross_covariance * dt;
+        let mut covariance = PairMatrix::zeros();
+        covariance.fixed_view_mut::<UNKNOWNS, UNKNOWNS>(0, 0).copy_from(&self.position_covariance);
+        covariance.fixed_view_mut::<UNKNOWNS, UNKNOWNS>(0, UNKNOWNS).copy_from(&across);
+        covariance.fixed_view_mut::<UNKNOWNS, UNKNOWNS>(UNKNOWNS, 0).copy_from(&across.transpose());
+        let corner = &next.position_covariance;
+        covariance.fixed_view_mut::<UNKNOWNS, UNKNOWNS>(UNKNOWNS, UNKNOWNS).copy_from(corner);
+        Some((next.posture, covariance.cholesky()?.inverse()))
+    }
+
+    /// Inverse covariance of the acceleration here, and the part of a velocity left after `dt` seconds.
+    pub fn acceleration(&self, dt: f64, config: &MotionConfig) -> Option<(StepMatrix, f64)> {
+        let ray = self.posture.wrist.try_normalize(f64::EPSILON).unwrap_or_else(Vector3::z);
+        let information = invert(&acceleration_covariance(&ray, config, &self.activity))?;
+        Some((information, (-dt / config.velocity_memory_seconds).exp()))
     }
 
     /// Takes in the fit's optimum; `observed` is the information that the frame itself added.

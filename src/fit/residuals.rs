@@ -11,7 +11,7 @@ use super::config::FitConfig;
 use super::kinematics::{Bent, Betas, Bones, Chain, parent_of};
 use super::landmarks::relative_sigma;
 use super::normal::{Columns, Normal, ShapeNormal};
-use super::observation::Evidence;
+use super::observation::{Evidence, total_length};
 use super::parameters::{Posture, Step, StepMatrix};
 use super::prior;
 use super::robust::cauchy;
@@ -60,6 +60,22 @@ pub(super) struct Problem<'a> {
     pub landmark_scale: f64,
     /// What the frames before say, if anything.
     pub prediction: Option<&'a Prediction>,
+}
+
+impl<'a> Problem<'a> {
+    /// The problem of a frame with `evidence`, whose landmarks are brought to the size of `bones`.
+    pub fn new(
+        chain: &'a Chain,
+        bones: &'a Bones,
+        evidence: &'a Evidence,
+        config: &'a FitConfig,
+        weights: Weights,
+        prediction: Option<&'a Prediction>,
+    ) -> Self {
+        let landmark_scale =
+            evidence.landmarks.as_ref().map_or(1.0, |l| bones.total_length() / total_length(l));
+        Self { chain, bones, evidence, config, weights, landmark_scale, prediction }
+    }
 }
 
 impl Problem<'_> {
@@ -217,7 +233,6 @@ mod tests {
 
     use super::*;
     use crate::fit::kinematics::SHAPES;
-    use crate::fit::observation::total_length;
     use crate::fit::parameters::UNKNOWNS;
     use crate::fit::solver::minimise;
     use crate::hand::HandModel;
@@ -263,15 +278,8 @@ mod tests {
     }
 
     fn problem<'a>(scene: &'a Scene, bones: &'a Bones) -> Problem<'a> {
-        Problem {
-            chain: &scene.chain,
-            bones,
-            evidence: &scene.evidence,
-            config: &scene.config,
-            weights: Weights { anatomy: 0.7, belief: 0.3 },
-            landmark_scale: bones.total_length() / total_length(scene.evidence.landmarks.as_ref().unwrap()),
-            prediction: Some(&scene.prediction),
-        }
+        let weights = Weights { anatomy: 0.7, belief: 0.3 };
+        Problem::new(&scene.chain, bones, &scene.evidence, &scene.config, weights, Some(&scene.prediction))
     }
 
     #[test]
@@ -348,14 +356,7 @@ mod tests {
     }
 
     fn without_landmarks<'a>(scene: &'a Scene, bones: &'a Bones) -> Problem<'a> {
-        Problem {
-            chain: &scene.chain,
-            bones,
-            evidence: &scene.evidence,
-            config: &scene.config,
-            weights: Weights { anatomy: 0.0, belief: 0.0 },
-            landmark_scale: 1.0,
-            prediction: None,
-        }
+        let weights = Weights { anatomy: 0.0, belief: 0.0 };
+        Problem::new(&scene.chain, bones, &scene.evidence, &scene.config, weights, None)
     }
 }

@@ -1,8 +1,9 @@
-//! Shape and size of the track's hand, learned slowly from all its frames.
+//! Shape and size of the track's hand, learned from its first frames.
 //!
 //! Every frame's cost, minimised over its posture, is a quadratic in the shape (the Schur complement
-//! of the Gauss-Newton system). These quadratics are summed with forgetting; errors of successive
-//! frames are alike, so a frame counts only for the part of an independent look that it lasts.
+//! of the Gauss-Newton system). These quadratics are summed over the track's beginning; errors of
+//! successive frames are alike, so a frame counts only for the part of an independent look that it lasts.
+//! After that the shape stays: bones do not change, and a hand that seems to grow comes closer.
 
 use nalgebra::SMatrix;
 
@@ -26,13 +27,19 @@ pub(super) struct ShapeLearner {
     information: ShapeMatrix,
     /// Sum of the frames' Hessians times their optima.
     target: Betas,
+    /// Seconds of observation taken in.
+    seen: f64,
 }
 
 impl ShapeLearner {
     /// Starts from the population's mean, or from the told length.
     pub fn new(chain: &Chain, config: &ShapeConfig) -> Self {
-        let mut learner =
-            Self { betas: Betas::zeros(), information: ShapeMatrix::zeros(), target: Betas::zeros() };
+        let mut learner = Self {
+            betas: Betas::zeros(),
+            information: ShapeMatrix::zeros(),
+            target: Betas::zeros(),
+            seen: 0.0,
+        };
         for _ in 0..LENGTH_ROUNDS {
             learner.solve(chain, config);
         }
@@ -49,12 +56,15 @@ impl ShapeLearner {
         dt: f64,
         config: &ShapeConfig,
     ) {
+        if self.seen >= config.learning_seconds {
+            return;
+        }
+        self.seen += dt;
         let Some(posture) = posture.cholesky() else { return };
         let eliminated = normal.hessian - normal.mixed * posture.solve(&normal.mixed.transpose());
         let weight = dt / config.independence_seconds;
-        let keep = (-dt / config.memory_seconds).exp();
-        self.information = self.information * keep + eliminated * weight;
-        self.target = self.target * keep + (eliminated * self.betas - normal.gradient) * weight;
+        self.information += eliminated * weight;
+        self.target += (eliminated * self.betas - normal.gradient) * weight;
         self.solve(chain, config);
     }
 

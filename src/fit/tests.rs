@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::{Rotation3, Vector3};
 
-use super::kinematics::{Betas, Chain};
+use super::kinematics::{Betas, Chain, parent_of};
 use super::parameters::Posture;
 use super::{FitConfig, FittedHand, HandObservation, PoseBelief, TrackFitter};
 use crate::event::{KEYPOINTS, Side};
@@ -354,4 +354,80 @@ fn a_network_that_is_wrong_all_along_is_overruled() {
         let error = metrics::ra_mpjpe(&[joints_of(&hand)], &[truth]).unwrap();
         assert!(frame < 10 || error < 25.0, "frame {frame}: {error} mm");
     }
+}
+
+#[test]
+fn what_comes_after_corrects_the_frames_before() {
+    let scene = Scene { noise_px: 4.0, speed: 2.0, ..Scene::new() };
+    let config = FitConfig { lag_frames: 5, ..FitConfig::default() };
+    let mut fitter = scene.fitter(config);
+    let (mut published, mut corrected, mut truth) = (Vec::new(), Vec::new(), Vec::new());
+    for frame in 0..90 {
+        let (observation, joints) = scene.frame(frame);
+        published.push(joints_of(&fitter.update(&observation, None, time(frame))));
+        truth.push(joints);
+        let before = fitter.corrected();
+        assert_eq!(before.len(), frame.min(5));
+        if let (Some((t, hand)), true) = (before.first(), frame >= 5) {
+            assert_eq!(*t, time(frame - 5));
+            assert_sound(hand, &scene.model);
+            corrected.push(joints_of(hand));
+        }
+    }
+    let error = |fitted: &[Joints]| metrics::ga_mpjpe(&fitted[10..], &truth[10..fitted.len()]).unwrap();
+    let (late, now) = (error(&corrected), error(&published[..corrected.len()]));
+    assert!(late < 0.95 * now, "corrected {late} mm, published {now} mm");
+}
+
+#[test]
+fn a_track_without_lag_has_nothing_to_correct() {
+    let scene = Scene::new();
+    let mut fitter = scene.fitter(FitConfig::default());
+    for frame in 0..5 {
+        fitter.update(&scene.frame(frame).0, None, time(frame));
+    }
+    assert!(fitter.corrected().is_empty());
+}
+
+#[test]
+fn bones_keep_their_length_after_a_second() {
+    let scene = Scene { noise_px: 3.0, betas: Betas::ith(1, 1.0), ..Scene::new() };
+    let mut fitter = scene.fitter(FitConfig::default());
+    let mut first: Option<Vec<f64>> = None;
+    for frame in 0..120 {
+        let hand = fitter.update(&scene.frame(frame).0, None, time(frame));
+        if frame >= 30 {
+            let joints = joints_of(&hand);
+            let lengths: Vec<f64> =
+                (1..KEYPOINTS).map(|k| (joints[k] - joints[parent_of(k)]).norm()).collect();
+            for (length, at_first) in lengths.iter().zip(first.get_or_insert(lengths.clone())) {
+                assert!((length / *at_first - 1.0).abs() < 0.005, "frame {frame}: {length} {at_first}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_observations_give_the_same_hands_bit_for_bit() {
+    let scene = Scene { noise_px: 3.0, ..Scene::new() };
+    let config = FitConfig { lag_frames: 4, ..FitConfig::default() };
+    let run = || scene.run(30, config.clone()).0;
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_hand_at_the_pictures_edge_and_one_seen_once_are_placed() {
+    let scene = Scene::new();
+    let (mut observation, _) = scene.frame(0);
+    // The tracker guesses points outside the picture where the hand leaves it.
+    for pixel in &mut observation.keypoints_px {
+        pixel.x -= 600.0;
+    }
+    let mut fitter = scene.fitter(FitConfig::default());
+    let hand = fitter.update(&observation, None, time(0));
+    assert_sound(&hand, &scene.model);
+    assert!(hand.observed && hand.joints_camera[0].0.z > 0.1);
+    let (later, truth) = scene.frame(3000);
+    let error = metrics::ra_mpjpe(&[joints_of(&fitter.update(&later, None, time(3000)))], &[truth]).unwrap();
+    assert!(error < 15.0, "after a long gap: {error} mm");
 }

@@ -8,8 +8,9 @@ use super::belief::{BelievedPosture, PoseBelief};
 use super::config::FitConfig;
 use super::doubt::Doubt;
 use super::kinematics::{Bones, Chain};
+use super::lag::{Kept, LagWindow};
 use super::motion::MotionFilter;
-use super::observation::{Evidence, HandObservation, total_length};
+use super::observation::{Evidence, HandObservation};
 use super::parameters::Posture;
 use super::residuals::{Prediction, Problem, Weights};
 use super::shape::ShapeLearner;
@@ -33,6 +34,8 @@ pub struct FittedHand {
     pub pose: HandPose,
     /// The model's joints for `pose`, `openpose21`, metres.
     pub joints_camera: [CameraPoint; KEYPOINTS],
+    /// The points of the posed hand that the 2D tracker sees, metres: not quite the joints.
+    pub keypoints_camera: [CameraPoint; KEYPOINTS],
     /// Mean distance of the key points from their projections, pixels; infinite where the
     /// observation could not be used.
     pub reprojection_px: f32,
@@ -52,6 +55,7 @@ pub struct TrackFitter {
     shape: ShapeLearner,
     filter: Option<MotionFilter>,
     doubt: Doubt,
+    lag: LagWindow,
     last: Option<Timestamp>,
 }
 
@@ -71,6 +75,7 @@ impl TrackFitter {
             shape,
             filter: None,
             doubt: Doubt::default(),
+            lag: LagWindow::default(),
             last: None,
         }
     }
@@ -86,7 +91,7 @@ impl TrackFitter {
         t: Timestamp,
     ) -> FittedHand {
         let dt = self.last.map(|last| t.since(last).as_secs_f64().max(SHORTEST_STEP));
-        let seen = self.evidence(observation, belief).and_then(|evidence| self.see(&evidence, dt));
+        let seen = self.evidence(observation, belief).and_then(|evidence| self.see(evidence, dt, t));
         match seen {
             Some((posture, reprojection)) => {
                 self.last = Some(t);
@@ -94,6 +99,19 @@ impl TrackFitter {
             }
             None => self.fitted(&self.coast(dt), f32::INFINITY, false),
         }
+    }
+
+    /// The frames before the newest as they look now, oldest first: each was published when it was the
+    /// newest, and what came after corrects it. Empty without [`FitConfig::lag_frames`].
+    pub fn corrected(&self) -> Vec<(Timestamp, FittedHand)> {
+        let frames: Vec<_> = self.lag.frames().collect();
+        let before = frames.split_last().map_or(&[] as &[_], |(_, before)| before);
+        let corrected = before.iter().map(|frame| {
+            let alone = self.problem(&frame.evidence, None, Weights::ALONE);
+            let reprojection = alone.reprojection_px(&frame.posture);
+            (frame.time, self.fitted(&frame.posture, reprojection as f32, true))
+        });
+        corrected.collect()
     }
 
     /// The frame's observation and belief as the fit takes them.
@@ -107,7 +125,8 @@ impl TrackFitter {
     }
 
     /// Fits a frame `dt` seconds after the last; posture and reprojection error in pixels.
-    fn see(&mut self, evidence: &Evidence, dt: Option<f64>) -> Option<(Posture, f64)> {
+    fn see(&mut self, evidence: Evidence, dt: Option<f64>, t: Timestamp) -> Option<(Posture, f64)> {
+        let evidence = &evidence;
         let dt = dt.filter(|&dt| dt <= self.config.motion.longest_gap_seconds);
         let predicted = match (&self.filter, dt) {
             (Some(filter), Some(dt)) => Some(self.predict(filter, evidence, dt)),
@@ -124,7 +143,26 @@ impl TrackFitter {
         self.shape.learn(&self.chain, &normal, &hessian, dt, &self.config.shape);
         self.bones = self.chain.bones(&self.shape.betas);
         let reprojection = self.problem(evidence, None, Weights::ALONE).reprojection_px(&posture);
-        Some((posture, reprojection))
+        let smoothed = self.look_back(evidence, &posture, dt, t);
+        Some((smoothed.unwrap_or(posture), reprojection))
+    }
+
+    /// Fits the newest frames again together with the present one, found at `posture`.
+    fn look_back(
+        &mut self,
+        evidence: &Evidence,
+        posture: &Posture,
+        dt: f64,
+        t: Timestamp,
+    ) -> Option<Posture> {
+        let lag = self.config.lag_frames;
+        if lag == 0 {
+            return None;
+        }
+        let filter = self.filter.clone()?;
+        let kept = Kept { time: t, dt, evidence: evidence.clone(), filter, posture: posture.clone() };
+        self.lag.push(kept, lag);
+        self.lag.smooth(&self.chain, &self.bones, &self.config)
     }
 
     /// What the frames before and the network say of the motion up to this frame.
@@ -191,6 +229,7 @@ impl TrackFitter {
     fn restart(&mut self, evidence: &Evidence, posture: Posture) {
         let information = self.problem(evidence, None, Weights::ALONE).linearise(&posture).hessian;
         self.filter = Some(MotionFilter::start(posture, &information));
+        self.lag.clear();
         self.doubt = Doubt::default();
         self.doubt.count();
     }
@@ -228,18 +267,7 @@ impl TrackFitter {
         prediction: Option<&'a Prediction>,
         weights: Weights,
     ) -> Problem<'a> {
-        Problem {
-            chain: &self.chain,
-            bones: &self.bones,
-            evidence,
-            config: &self.config,
-            weights,
-            landmark_scale: evidence
-                .landmarks
-                .as_ref()
-                .map_or(1.0, |l| self.bones.total_length() / total_length(l)),
-            prediction,
-        }
+        Problem::new(&self.chain, &self.bones, evidence, &self.config, weights, prediction)
     }
 
     /// The posture as it leaves the fit: model parameters and joints, on the track's side.
@@ -252,17 +280,16 @@ impl TrackFitter {
             betas: std::array::from_fn(|i| betas[i] as f32),
             translation: (posture.wrist - self.chain.rest_wrist(&betas)).cast(),
         };
-        let joints = bent.joints.map(|joint| -> Vector3<f32> { (posture.wrist + joint).cast() });
-        match self.side {
-            Side::Right => {
-                FittedHand { pose, joints_camera: joints.map(CameraPoint), reprojection_px, observed }
-            }
-            Side::Left => FittedHand {
-                pose: mirror_pose(&pose),
-                joints_camera: joints.map(|joint| CameraPoint(mirror_point(joint))),
-                reprojection_px,
-                observed,
-            },
+        let place = |point: Vector3<f64>| {
+            let point: Vector3<f32> = (posture.wrist + point).cast();
+            CameraPoint(if self.side == Side::Left { mirror_point(point) } else { point })
+        };
+        FittedHand {
+            pose: if self.side == Side::Left { mirror_pose(&pose) } else { pose },
+            joints_camera: bent.joints.map(place),
+            keypoints_camera: bent.keypoints.map(place),
+            reprojection_px,
+            observed,
         }
     }
 }

@@ -137,9 +137,11 @@ fn at_rest(clip: &Clip, model: &Arc<HandModel>, report: &mut Report) -> Result<(
         rows.push((method.name, method.run(&clip.recording, model)?.estimates));
     }
     rows.push((ENGINE, clip.engine.clone()));
-    report.jitter.extend(rows.into_iter().filter_map(|(method, estimates)| {
-        let (millimetres, stretches) = steadiness::jitter(&estimates[half..])?;
-        Some(SteadinessRow::new(method, millimetres, stretches))
-    }));
+    for (method, estimates) in rows {
+        if let Some(jitter) = steadiness::jitter(&estimates[half..]) {
+            report.jitter.push(SteadinessRow::new(method, jitter.about_mean, jitter.count));
+            report.jitter_about_drift.push(SteadinessRow::new(method, jitter.about_line, jitter.count));
+        }
+    }
     Ok(())
 }

@@ -58,6 +58,8 @@ pub struct Report {
     pub two_cameras: Vec<SteadinessRow>,
     /// Shaking of a hand at rest: root mean square over 15 frames.
     pub jitter: Vec<SteadinessRow>,
+    /// The same about each joint's straight line over the 15 frames.
+    pub jitter_about_drift: Vec<SteadinessRow>,
 }
 
 impl Report {
@@ -69,6 +71,7 @@ impl Report {
             accuracy: Vec::new(),
             two_cameras: Vec::new(),
             jitter: Vec::new(),
+            jitter_about_drift: Vec::new(),
         }
     }
 
@@ -94,9 +97,12 @@ impl Report {
             println!(" {bones:>7} {ms:>7}");
         }
         println!("PA RA GA FA in mm, ACC in mm/frame^2\n");
-        for (title, rows) in
-            [("two cameras, median distance", &self.two_cameras), ("jitter at rest", &self.jitter)]
-        {
+        let tables = [
+            ("two cameras, median distance", &self.two_cameras),
+            ("jitter of a hand held still", &self.jitter),
+            ("the same about its drift", &self.jitter_about_drift),
+        ];
+        for (title, rows) in tables {
             for row in rows {
                 println!("{title:30} {:36} {:8.2} mm", row.method, row.millimetres);
             }

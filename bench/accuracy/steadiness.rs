@@ -13,26 +13,53 @@ const LEARNING_SECONDS: f64 = 1.0;
 /// Key point at the near end of the bone that ends at each key point; the wrist has none.
 const PARENTS: [usize; 21] = [0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19];
 
-/// Root mean square distance of the joints from their mean over 15 frames of one track, mm: median over
-/// all such stretches, and how many there are.
-pub fn jitter(estimates: &[Option<Estimate>]) -> Option<(f64, usize)> {
-    let stretches = estimates.windows(REST_FRAMES).filter_map(|stretch| {
-        let hands: Vec<&Estimate> = stretch.iter().flatten().collect();
-        let whole = hands.len() == REST_FRAMES && hands.iter().all(|hand| hand.track == hands[0].track);
-        whole.then(|| spread(&hands))
-    });
-    let mut stretches: Vec<f64> = stretches.collect();
-    stretches.sort_by(f64::total_cmp);
-    stretches.get(stretches.len() / 2).map(|median| (1000.0 * median, stretches.len()))
+/// How far joints are from where they are on average over 15 frames, root mean square, median over all
+/// such stretches of one track.
+pub struct Jitter {
+    /// From their mean, mm.
+    pub about_mean: f64,
+    /// From the straight line that fits each joint best, mm: a hand held in the air drifts, and drift is
+    /// no jitter.
+    pub about_line: f64,
+    /// Stretches.
+    pub count: usize,
 }
 
-fn spread(hands: &[&Estimate]) -> f64 {
+/// The jitter of a hand at rest; `None` where no track lasts 15 frames.
+pub fn jitter(estimates: &[Option<Estimate>]) -> Option<Jitter> {
+    let stretches: Vec<Vec<&Joints>> = estimates.windows(REST_FRAMES).filter_map(one_track).collect();
+    let median = |drift: bool| {
+        let mut spreads: Vec<f64> = stretches.iter().map(|stretch| spread(stretch, drift)).collect();
+        spreads.sort_by(f64::total_cmp);
+        spreads.get(spreads.len() / 2).map(|median| 1000.0 * median)
+    };
+    Some(Jitter { about_mean: median(false)?, about_line: median(true)?, count: stretches.len() })
+}
+
+/// The joints of a stretch without gap or change of track.
+fn one_track(stretch: &[Option<Estimate>]) -> Option<Vec<&Joints>> {
+    let track = stretch.first()?.as_ref()?.track;
+    stretch
+        .iter()
+        .map(|hand| hand.as_ref().filter(|hand| hand.track == track).map(|hand| &hand.joints))
+        .collect()
+}
+
+/// Root mean square distance of all joints from their mean, or with `drift` from their line.
+fn spread(stretch: &[&Joints], drift: bool) -> f64 {
+    let count = stretch.len() as f64;
+    let time = |t: usize| t as f64 - (count - 1.0) / 2.0;
+    let times: f64 = (0..stretch.len()).map(|t| time(t).powi(2)).sum();
     let mut squares = 0.0;
     for k in 0..21 {
-        let mean = hands.iter().map(|hand| hand.joints[k]).sum::<Vector3<f64>>() / hands.len() as f64;
-        squares += hands.iter().map(|hand| (hand.joints[k] - mean).norm_squared()).sum::<f64>();
+        let mean = stretch.iter().map(|joints| joints[k]).sum::<Vector3<f64>>() / count;
+        let slope =
+            stretch.iter().enumerate().map(|(t, joints)| joints[k] * time(t)).sum::<Vector3<f64>>() / times;
+        let slope = if drift { slope } else { Vector3::zeros() };
+        let away = |(t, joints): (usize, &&Joints)| (joints[k] - mean - slope * time(t)).norm_squared();
+        squares += stretch.iter().enumerate().map(away).sum::<f64>();
     }
-    (squares / (21 * hands.len()) as f64).sqrt()
+    (squares / (21.0 * count)).sqrt()
 }
 
 /// The largest change of a bone's length within a track after its first second, in percent of the bone.

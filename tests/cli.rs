@@ -231,7 +231,7 @@ fn eval_measures_a_run_against_a_truth() {
         }
         assert!((measure("pa_f5") - 1.0).abs() < 1e-9);
     }
-    assert!(report["hands"].get("left").is_none() && report["mrrpe_mm"].is_null());
+    assert!(report["hands"].get("left").is_none() && report["between"]["mrrpe"]["value"].is_null());
 }
 
 #[test]

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use handstream::event::Side;
 use handstream::hand::HandModel;
-use handstream::metrics::{MEASURES, MatchedHand, relative_root_error};
+use handstream::metrics::{
+    ClosedSurface, MEASURES, MatchedHand, interpenetration_volume, relative_root_error,
+};
 use handstream::output::{HandsOverTime, read_hands, read_truth};
 use serde_json::{Map, Value, json};
 
@@ -50,8 +52,14 @@ struct Column {
     values: Vec<Option<f64>>,
 }
 
-/// MRRPE in mm and the frames that have both hands.
-type Between = Option<(f64, usize)>;
+/// A measure of both hands together.
+struct Between {
+    key: &'static str,
+    name: &'static str,
+    unit: &'static str,
+    /// Mean over the frames that have both hands, and how many these are.
+    value: Option<(f64, usize)>,
+}
 
 impl EvalArgs {
     /// Compares the two files and prints every measure.
@@ -77,15 +85,41 @@ impl EvalArgs {
         if left.frames() + right.frames() == 0 {
             bail!(nothing_in_common(&self.pred, &estimate, &self.truth, &truth));
         }
-        let between = relative_root_error(&left, &right).ok();
+        let between = [
+            Between {
+                key: "mrrpe",
+                name: "MRRPE",
+                unit: "mm",
+                value: relative_root_error(&left, &right).ok(),
+            },
+            Between { key: "pen", name: "Pen", unit: "cm^3", value: penetration(&estimate, &model) },
+            Between {
+                key: "pen_truth",
+                name: "Pen of the truth",
+                unit: "cm^3",
+                value: penetration(&truth, &model),
+            },
+        ];
         let columns = columns(&left, &right);
         if self.json {
-            println!("{:#}", as_json(&columns, between));
+            println!("{:#}", as_json(&columns, &between));
         } else {
-            print_table(&columns, between);
+            print_table(&columns, &between);
         }
         Ok(())
     }
+}
+
+/// Mean volume that both hands have in common, over the frames that have both meshes.
+fn penetration(hands: &HandsOverTime, model: &HandModel) -> Option<(f64, usize)> {
+    let [left, right] =
+        [Side::Left, Side::Right].map(|side| ClosedSurface::new(model.faces(side), model.vertex_count()));
+    let both = hands.left.iter().filter_map(|(frame, hand)| Some((hand, hands.right.get(frame)?)));
+    let meshes = both.filter(|(l, r)| !l.vertices.is_empty() && !r.vertices.is_empty());
+    let volumes: Vec<f64> =
+        meshes.map(|(l, r)| interpenetration_volume((&left, &l.vertices), (&right, &r.vertices))).collect();
+    let frames = volumes.len();
+    (frames > 0).then(|| (volumes.iter().sum::<f64>() / frames as f64, frames))
 }
 
 /// Why no frame could be compared.
@@ -152,7 +186,7 @@ fn overall(hands: &[Column]) -> Column {
     }
 }
 
-fn as_json(columns: &[Column], between: Between) -> Value {
+fn as_json(columns: &[Column], between: &[Between]) -> Value {
     let hand = |column: &Column| {
         let values = MEASURES.iter().zip(&column.values);
         let measures: Map<String, Value> =
@@ -164,17 +198,24 @@ fn as_json(columns: &[Column], between: Between) -> Value {
         });
         (column.hand.clone(), value)
     };
+    let of_both = |measure: &Between| {
+        let value = json!({
+            "value": measure.value.map(|(value, _)| value),
+            "frames": measure.value.map_or(0, |(_, frames)| frames),
+            "unit": measure.unit,
+        });
+        (measure.key.to_owned(), value)
+    };
     let units: Map<String, Value> =
         MEASURES.iter().map(|measure| (measure.key.to_owned(), json!(measure.unit))).collect();
     json!({
         "hands": columns.iter().map(hand).collect::<Map<String, Value>>(),
-        "mrrpe_mm": between.map(|(error, _)| error),
-        "mrrpe_frames": between.map_or(0, |(_, frames)| frames),
+        "between": between.iter().map(of_both).collect::<Map<String, Value>>(),
         "units": units,
     })
 }
 
-fn print_table(columns: &[Column], between: Between) {
+fn print_table(columns: &[Column], between: &[Between]) {
     let row = |name: &str, unit: &str, cells: &mut dyn Iterator<Item = String>| {
         println!("{name:<22} {unit:<9}{}", cells.map(|cell| format!("{cell:>11}")).collect::<String>());
     };
@@ -185,9 +226,11 @@ fn print_table(columns: &[Column], between: Between) {
             |column: &Column| column.values[index].map_or("-".to_owned(), |value| format!("{value:.3}"));
         row(measure.name, measure.unit, &mut columns.iter().map(cell));
     }
-    match between {
-        Some((error, frames)) => println!("{:<22} {:<9}{error:>11.3}  ({frames} frames)", "MRRPE", "mm"),
-        None => println!("{:<22} {:<9}{:>11}  (no frame has both hands)", "MRRPE", "mm", "-"),
+    for Between { name, unit, value, .. } in between {
+        match value {
+            Some((value, frames)) => println!("{name:<22} {unit:<9}{value:>11.3}  ({frames} frames)"),
+            None => println!("{name:<22} {unit:<9}{:>11}  (no frame has both)", "-"),
+        }
     }
 }
 

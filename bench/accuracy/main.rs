@@ -6,6 +6,7 @@
 //! need the networks of `handstream setup`. Prints tables and writes `bench/results/accuracy.json`.
 
 mod clips;
+mod fits;
 mod holdout;
 mod methods;
 mod network;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use handstream::hand::HandModel;
 use handstream::home::ModelFiles;
+use handstream::metrics::MatchedHand;
 
 use clips::{Clip, shared_footage, watch};
 use methods::{METHODS, Outcome};
@@ -33,6 +35,8 @@ use stereo::StereoPair;
 const SETS: [&str; 4] = ["synthetic", "leap", "stereo", "jitter"];
 /// Name of the engine's own row.
 const ENGINE: &str = "engine as shipped";
+/// Name of the row that shows how much of an error is the truth's own noise.
+const SMOOTHED_TRUTH: &str = "(the truth itself, smoothed)";
 
 fn main() -> Result<()> {
     // Cargo passes flags of its own.
@@ -117,6 +121,9 @@ fn stereo(pair: &StereoPair, clips: &[Clip], model: &Arc<HandModel>, report: &mu
             outcomes.push((view, method.name, outcome.estimates));
         }
         report.accuracy.push(AccuracyRow::of_estimates(&set, ENGINE, &recording, &[&clip.engine]));
+        let smoothed =
+            MatchedHand::new(&pair.smoothed_truth(view), &clip.recording.truth, clip.recording.fps);
+        report.accuracy.push(AccuracyRow::of_matched(&set, SMOOTHED_TRUTH, &[smoothed]));
         outcomes.push((view, ENGINE, clip.engine.clone()));
     }
     for (_, method, cam0) in outcomes.iter().filter(|(view, ..)| *view == 0) {

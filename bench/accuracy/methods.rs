@@ -1,18 +1,16 @@
 //! The rows of the tables: ways from 2D hands to joints in metres. All are causal and give the newest
-//! frame only.
+//! frame, but for the one that says so.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use handstream::event::{Side, TrackId};
-use handstream::fit::{FitConfig, PoseBelief, TrackFitter};
-use handstream::frame::Timestamp;
+use handstream::event::Side;
 use handstream::hand::HandModel;
 use handstream::hand::mirror::mirror_point;
 use handstream::haptic::LiteHand;
 
+use super::fits::{Fits, Smoother};
 use super::network::{Network, Reading};
 use super::one_euro::one_euro;
 use super::pnp;
@@ -28,7 +26,7 @@ enum Way {
     /// The network, then a filter on every joint.
     Filtered(Reading),
     /// The fit, with or without what the network says.
-    Fit(Option<Reading>),
+    Fit(Option<Reading>, Smoother),
 }
 
 /// One row.
@@ -40,15 +38,21 @@ pub struct Method {
 }
 
 /// Every method, peers first.
-pub const METHODS: [Method; 8] = [
+pub const METHODS: [Method; 11] = [
     Method { name: "MediaPipe + PnP", way: Way::Pnp },
     Method { name: "Weak2Full (image mode)", way: Way::Network(Reading::Image) },
     Method { name: "Weak2Full + One-Euro(1, 2)", way: Way::Filtered(Reading::Image) },
     Method { name: "Weak2Full (window)", way: Way::Network(Reading::Video) },
     Method { name: "depth change, paper's chaining", way: Way::Network(Reading::Chained) },
     Method { name: "depth change, window anchor", way: Way::Network(Reading::Anchored) },
-    Method { name: "fit alone", way: Way::Fit(None) },
-    Method { name: "window anchor + fit", way: Way::Fit(Some(Reading::Anchored)) },
+    Method { name: "fit alone", way: Way::Fit(None, Smoother::Off) },
+    Method { name: "Weak2Full (image mode) + fit", way: Way::Fit(Some(Reading::Image), Smoother::Off) },
+    Method { name: "window anchor + fit", way: Way::Fit(Some(Reading::Anchored), Smoother::Off) },
+    Method { name: "the same, smoother on", way: Way::Fit(Some(Reading::Anchored), Smoother::Newest) },
+    Method {
+        name: "the same, corrected (not causal)",
+        way: Way::Fit(Some(Reading::Anchored), Smoother::Late),
+    },
 ];
 
 /// What a method made of a recording.
@@ -73,10 +77,14 @@ impl Method {
         let reading = match self.way {
             Way::Pnp => None,
             Way::Network(reading) | Way::Filtered(reading) => Some(reading),
-            Way::Fit(reading) => reading,
+            Way::Fit(reading, _) => reading,
         };
         let mut network = reading.map(Network::start).transpose()?;
-        let mut fits = Fits { model: model.clone(), recording, tracks: HashMap::new() };
+        let smoother = match self.way {
+            Way::Fit(_, smoother) => smoother,
+            _ => Smoother::Off,
+        };
+        let mut fits = Fits::new(model.clone(), recording, smoother);
         let mut outcome = Outcome { estimates: Vec::new(), milliseconds: Vec::new() };
         for (index, frame) in recording.frames.iter().enumerate() {
             let time = recording.time(index);
@@ -88,7 +96,7 @@ impl Method {
             let place = |(hand, said): (&SeenHand2d, Option<LiteHand>)| match self.way {
                 Way::Pnp => pnp::posed(&hand.observation, &recording.camera),
                 Way::Network(_) | Way::Filtered(_) => said.map(|said| placed(&said, hand, model)),
-                Way::Fit(_) => Some(fits.update(hand, said, time)),
+                Way::Fit(..) => Some(fits.update(hand, said, time)),
             };
             let hands: Vec<Option<Joints>> = frame.iter().zip(said).map(place).collect();
             if !frame.is_empty() {
@@ -100,6 +108,7 @@ impl Method {
                 best.and_then(|(hand, joints)| Some(Estimate { track: hand.track, joints: (*joints)? }));
             outcome.estimates.push(estimate);
         }
+        fits.correct(&mut outcome.estimates);
         if matches!(self.way, Way::Filtered(_)) {
             outcome.estimates = one_euro(&outcome.estimates, recording.fps);
         }
@@ -113,33 +122,5 @@ fn placed(said: &LiteHand, hand: &SeenHand2d, model: &HandModel) -> Joints {
     match hand.observation.side {
         Side::Right => joints,
         Side::Left => joints.map(mirror_point),
-    }
-}
-
-/// The fits of a recording's tracks.
-struct Fits<'a> {
-    model: Arc<HandModel>,
-    recording: &'a Recording,
-    tracks: HashMap<TrackId, (Side, TrackFitter)>,
-}
-
-impl Fits<'_> {
-    fn update(&mut self, hand: &SeenHand2d, said: Option<LiteHand>, time: Timestamp) -> Joints {
-        let side = hand.observation.side;
-        let new = || {
-            let camera = self.recording.camera.clone();
-            (side, TrackFitter::new(self.model.clone(), camera, side, FitConfig::default()))
-        };
-        let track = self.tracks.entry(hand.track).or_insert_with(new);
-        if track.0 != side {
-            *track = new();
-        }
-        let belief = said.map(|said| PoseBelief {
-            rotations: said.rotations,
-            wrist: said.wrist(),
-            depth_change: said.depth_change,
-        });
-        let fitted = track.1.update(&hand.observation, belief.as_ref(), time);
-        fitted.joints_camera.map(|joint| joint.0.cast())
     }
 }

@@ -142,6 +142,13 @@ impl AccuracyRow {
     ) -> Self {
         let both = || recordings.iter().zip(estimates);
         let matched: Vec<MatchedHand> = both().map(|(recording, e)| recording.matched(e)).collect();
+        let changes = both().filter_map(|(recording, e)| bone_change_percent(e, recording.fps));
+        let bone_change_percent = changes.reduce(f64::max).map(rounded);
+        Self { bone_change_percent, ..Self::of_matched(set, method, &matched) }
+    }
+
+    /// Hands that are already beside the true ones.
+    pub fn of_matched(set: &str, method: &str, matched: &[MatchedHand]) -> Self {
         let shown = MEASURES.iter().filter(|measure| SHOWN.contains(&measure.key)).map(|measure| {
             let values =
                 matched.iter().filter_map(|hand| Some((measure.of(hand).ok()?, hand.frames() as f64)));
@@ -149,13 +156,12 @@ impl AccuracyRow {
                 values.fold((0.0, 0.0), |(sum, all), (value, frames)| (sum + value * frames, all + frames));
             (measure.key.to_owned(), serde_json::json!((frames > 0.0).then_some(rounded(sum / frames))))
         });
-        let changes = both().filter_map(|(recording, e)| bone_change_percent(e, recording.fps));
         Self {
             set: set.to_owned(),
             method: method.to_owned(),
             frames: matched.iter().map(MatchedHand::frames).sum(),
             measures: shown.collect(),
-            bone_change_percent: changes.reduce(f64::max).map(rounded),
+            bone_change_percent: None,
             ms_p50: None,
             ms_p99: None,
         }

@@ -13,6 +13,11 @@ use serde::Deserialize;
 
 use super::recording::{Estimate, sample};
 
+/// Weights of seven values in a row for the middle of the parabola that fits them best (Savitzky and
+/// Golay 1964).
+const PARABOLA: [f64; 7] =
+    [-2.0 / 21.0, 3.0 / 21.0, 6.0 / 21.0, 7.0 / 21.0, 6.0 / 21.0, 3.0 / 21.0, -2.0 / 21.0];
+
 #[derive(Deserialize)]
 struct Reference {
     cameras: Cameras,
@@ -83,6 +88,21 @@ impl StereoPair {
         frames
             .map(|(&frame, hand)| (frame, sample(hand.joints.map(|joint| joint.map(place)), None)))
             .collect()
+    }
+
+    /// The truth with each joint put on the parabola through seven frames: nobody can follow the noise that
+    /// this takes away, so its acceleration error is the least that a smooth estimate has.
+    pub fn smoothed_truth(&self, view: usize) -> HandSequence {
+        let truth = self.truth(view);
+        let smooth = |frame: u64, k: usize| {
+            let terms = (0..).zip(PARABOLA).map(|(step, weight)| {
+                let near = truth.get(&(frame + step).checked_sub(PARABOLA.len() as u64 / 2)?)?;
+                Some(near.joints[k]? * weight)
+            });
+            terms.sum::<Option<Vector3<f64>>>()
+        };
+        let frames = truth.keys();
+        frames.map(|&frame| (frame, sample(std::array::from_fn(|k| smooth(frame, k)), None))).collect()
     }
 
     /// Median over frames of the mean distance of the two hands' joints, mm, and the frames that have both:

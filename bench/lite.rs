@@ -1,6 +1,7 @@
 //! Times the lite window transformer on one thread; writes `bench/results/lite.json`.
 //!
-//! `cargo bench --bench lite`. "cold" reads 64 MB between two frames, as the 2D tracker's networks and
+//! `cargo bench --bench lite`, and beside candle
+//! `RAYON_NUM_THREADS=1 cargo bench --bench lite --features candle`. "cold" reads 64 MB between two frames, as the 2D tracker's networks and
 //! the pictures do in a real run, so that weights come from memory again.
 
 use std::hint::black_box;
@@ -34,8 +35,10 @@ fn main() -> anyhow::Result<()> {
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
         results.insert(format!("pass of 8 rows, {isa}"), passes(isa)?);
     }
+    #[cfg(feature = "candle")]
+    results.insert("pass of 8 rows, candle".to_owned(), candle()?);
     let report = json!({
-        "command": "cargo bench --bench lite",
+        "command": "RAYON_NUM_THREADS=1 cargo bench --bench lite --features candle",
         "what": "milliseconds of wall time on one thread: tokens, embedding of the window, decoder, placement",
         "frames": FRAMES,
         "results": results,
@@ -75,10 +78,7 @@ fn stream(hands: u32, cold: bool) -> anyhow::Result<Value> {
 /// Both halves of a pass over one full window.
 fn passes(isa: Isa) -> anyhow::Result<Value> {
     let network = LiteNetwork::with_isa(WEIGHTS, isa)?;
-    let frames: Vec<FrameToken> =
-        (0..WINDOW).filter_map(|frame| FrameToken::new(&hand_at(frame), None, half_fov())).collect();
-    let (mut batch, mut memory) = (Batch::default(), NetworkMemory::default());
-    batch.push(frames.iter().enumerate().map(|(frame, token)| (token, (WINDOW - 1 - frame) as f64 / 30.0)));
+    let (batch, mut memory) = (full_window(), NetworkMemory::default());
     let (mut embedding, mut decoder) = (Vec::new(), Vec::new());
     for _ in 0..WARM_UP + FRAMES {
         let start = Instant::now();
@@ -91,6 +91,28 @@ fn passes(isa: Isa) -> anyhow::Result<Value> {
     Ok(
         json!({ "embedding": summary(&mut embedding[WARM_UP..]), "decoder": summary(&mut decoder[WARM_UP..]) }),
     )
+}
+
+/// A whole pass on candle, which asks `RAYON_NUM_THREADS` how many threads it may use.
+#[cfg(feature = "candle")]
+fn candle() -> anyhow::Result<Value> {
+    let network = handstream::haptic::ReferenceNetwork::from_bytes(WEIGHTS)?;
+    let batch = full_window();
+    let mut times = Vec::new();
+    for _ in 0..WARM_UP + FRAMES {
+        let start = Instant::now();
+        black_box(network.run(&batch)?);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(summary(&mut times[WARM_UP..]))
+}
+
+fn full_window() -> Batch {
+    let frames: Vec<FrameToken> =
+        (0..WINDOW).filter_map(|frame| FrameToken::new(&hand_at(frame), None, half_fov())).collect();
+    let mut batch = Batch::default();
+    batch.push(frames.iter().enumerate().map(|(frame, token)| (token, (WINDOW - 1 - frame) as f64 / 30.0)));
+    batch
 }
 
 fn summary(times: &mut [f64]) -> Value {

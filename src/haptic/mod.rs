@@ -15,6 +15,8 @@ mod network;
 #[cfg(test)]
 mod parity;
 mod placement;
+#[cfg(feature = "candle")]
+mod reference;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -24,5 +26,7 @@ pub use error::HapticError;
 pub use lite::{HandInput, LiteConfig, LiteHand, LiteHaptic, SeenInput};
 pub use network::{Batch, LiteNetwork, NetworkMemory, WINDOW, WindowEstimate};
 pub use placement::PlacementMode;
+#[cfg(feature = "candle")]
+pub use reference::ReferenceNetwork;
 pub use stream::StreamConfig;
 pub use tokens::{FrameToken, HandBox, SeenHand};

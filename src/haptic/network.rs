@@ -18,8 +18,8 @@ pub(super) const WEIGHTS: &[u8] = include_bytes!("../../weights/lite_haptic.safe
 pub const WINDOW: usize = 8;
 
 /// Sizes of the blocks.
-const BLOCK: BlockConfig = BlockConfig { width: 128, heads: 4, hidden: 384 };
-const BLOCKS: usize = 4;
+pub(super) const BLOCK: BlockConfig = BlockConfig { width: 128, heads: 4, hidden: 384 };
+pub(super) const BLOCKS: usize = 4;
 
 /// Places of a row's numbers: 16 rotations, shape, scale, offset, depth change.
 const ROTATIONS: usize = 6 * MANO_JOINTS;
@@ -110,6 +110,16 @@ impl Batch {
     fn close_window(&mut self, first: usize) {
         let rows = first..self.boxes.len();
         self.windows.push(Group { queries: rows.clone(), source: rows });
+    }
+
+    /// Token and context input of each window.
+    #[cfg(feature = "candle")]
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
+        self.windows.iter().map(|window| {
+            let rows = &window.queries;
+            let tokens = &self.tokens[rows.start * TOKEN..rows.end * TOKEN];
+            (tokens, &self.context[rows.start * CONTEXT..rows.end * CONTEXT])
+        })
     }
 
     /// Appends a window by its numbers.

@@ -109,6 +109,32 @@ fn the_network_equals_its_trainer_on_every_instruction_set() {
     }
 }
 
+#[cfg(feature = "candle")]
+#[test]
+fn the_packed_network_equals_the_one_on_candle_for_every_window_length() {
+    let file = Checkpoint::parse(SAMPLE).unwrap();
+    let sample = Sample { file: &file, length: 8 };
+    let (tokens, context) = (sample.rows("tokens", &[TOKEN]), sample.rows("context", &[CONTEXT]));
+    let mut batch = Batch::default();
+    for first in 0..8 {
+        let boxes = &sample.boxes()[first..];
+        batch.push_numbers(&tokens[first * TOKEN..], &context[first * CONTEXT..], boxes);
+    }
+    let mut memory = NetworkMemory::default();
+    let network = LiteNetwork::from_bytes(WEIGHTS).unwrap();
+    let packed = network.run(&batch, &mut memory);
+    let packed = packed.flat_map(|window| (0..window.len()).map(move |row| window.raw(row).to_vec()));
+    let reference = super::ReferenceNetwork::from_bytes(WEIGHTS).unwrap().run(&batch).unwrap();
+    let mut worst = 0.0_f64;
+    for (ours, theirs) in packed.zip(&reference) {
+        // Rotations in 6D come out unnormalised, up to 17: there single precision is no finer.
+        let largest = theirs.iter().fold(1.0_f32, |largest, value| largest.max(value.abs()));
+        worst = worst.max(furthest(ours.into_iter().map(f64::from), theirs) / f64::from(largest));
+    }
+    println!("largest difference {worst:.1e}");
+    assert!(reference.len() == 36 && worst < 1e-5, "{worst}");
+}
+
 impl Sample<'_> {
     fn compare(&self, estimate: &WindowEstimate) -> f64 {
         let rows = || 0..estimate.len();

@@ -3,7 +3,7 @@
 use super::checkpoint::{CheckpointError, Scope};
 
 /// Added to the variance, as PyTorch does by default.
-const EPSILON: f32 = 1e-5;
+pub(super) const EPSILON: f32 = 1e-5;
 /// Partial sums: enough to fill the registers of every processor.
 const PARTS: usize = 16;
 

@@ -82,8 +82,8 @@ impl Report {
     pub fn finish(&self) -> Result<()> {
         print!("{:10} {:36} {:>6} ", "", "", "frames");
         println!(
-            "{:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>7} {:>7}",
-            "PA", "RA", "GA", "FA", "ACC", "depth", "bones", "ms p50"
+            "{:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>8} {:>7} {:>7}",
+            "PA", "RA", "GA", "FA", "ACC", "depth", "bones", "ms p50", "ms p99"
         );
         for row in &self.accuracy {
             print!("{:10} {:36} {:6} ", row.set, row.method, row.frames);
@@ -93,8 +93,9 @@ impl Report {
                 print!("{:>6} ", value.map_or("-".to_owned(), |value| format!("{value:.1}{unit}")));
             }
             let bones = row.bone_change_percent.map_or("-".to_owned(), |change| format!("{change:.2}%"));
-            let ms = row.ms_p50.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
-            println!(" {bones:>7} {ms:>7}");
+            let [p50, p99] =
+                [row.ms_p50, row.ms_p99].map(|ms| ms.map_or("-".to_owned(), |ms| format!("{ms:.2}")));
+            println!("{bones:>8} {p50:>7} {p99:>7}");
         }
         println!("PA RA GA FA in mm, ACC in mm/frame^2\n");
         let tables = [

@@ -23,6 +23,9 @@ LONGEST_HIDDEN = 14
 # Landmarks: error of the whole hand's orientation, of depth scale, of points in x, y and z (m).
 TILT, DEPTH_SCALE = math.radians(12), 0.1
 LANDMARK_SLOW, LANDMARK_WHITE = torch.tensor([0.004, 0.004, 0.010]), 0.002
+# Lasting errors that real landmarks add (README.md), standard deviations where they are strongest: a turn about each
+# axis, and an error of each point, metres.
+CLIP_TURN, CLIP_POINT = math.radians(16), 0.012
 # Points that get hidden together: each finger (little to index, thumb), all outer joints, the outer fingers.
 GROUPS = [list(range(base + 1, base + 4)) for base in (5, 9, 13, 17)] + [[2, 3, 4]]
 GROUPS += [[k for k in range(1, 21) if k % 4 in (3, 0)], list(range(9, 13)) + list(range(13, 21))]
@@ -95,3 +98,13 @@ def tracker_landmarks(points, sigma, generator):
     white = torch.randn(points.shape, generator=generator)
     worse = 1 + 2 * (sigma[..., None] / 0.05).clamp(max=1)
     return turned + slow * LANDMARK_SLOW * worse + LANDMARK_WHITE * white
+
+
+def as_in_real_clips(landmarks, generator):
+    """The landmarks [B,T,21,3] with errors that last: turned and bent by a random share of what real clips show."""
+    windows = len(landmarks)
+    share = torch.rand(windows, 1, generator=generator)
+    turn = CLIP_TURN * share * torch.randn(windows, 3, generator=generator)
+    angle = turn.norm(dim=-1).clamp(min=1e-9)
+    turned = torch.einsum("bij,btkj->btki", axis_rotation(turn / angle[:, None], angle), landmarks)
+    return turned + CLIP_POINT * share[:, None, None] * torch.randn(windows, 1, 21, 3, generator=generator)

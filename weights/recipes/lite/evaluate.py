@@ -19,7 +19,7 @@ from tokens import Observation, tokens_of
 
 SETS = ("lite_holdout", "leap_holdout")
 # Share of the window's own depth in the streamed depth at each frame.
-ANCHOR_GAIN = 0.1
+GAINS = (0.1, 0.3)
 NEAREST = 0.05
 
 
@@ -62,18 +62,20 @@ def image_mode(network, hand, seen):
 
 
 def streamed(network, hand, seen):
-    """The newest frame of a sliding window: depth by weak2full, and by anchor and complementary filter."""
-    weak, anchored, depth = [], [], None
+    """The newest frame of a sliding window: depth by weak2full, and by anchor and complementary filter of each gain."""
+    weak, anchored, depths = [], [[] for _ in GAINS], [None] * len(GAINS)
     for newest in range(seen.age.shape[1]):
         says, joints = estimate(network, hand, window(seen, max(0, newest + 1 - WINDOW), newest + 1))
         change = says.depth_change
         anchor = (says.weak_depth - change).median(1).values + change[:, -1]
-        if depth is not None:
-            depth = depth + change[:, -1] - change[:, -2]
-        depth = anchor if depth is None else torch.lerp(depth, anchor, ANCHOR_GAIN)
+        for number, gain in enumerate(GAINS):
+            depth = anchor
+            if depths[number] is not None:
+                depth = torch.lerp(depths[number] + change[:, -1] - change[:, -2], anchor, gain)
+            depths[number] = depth
+            anchored[number].append(joints[:, -1] + lifted(says.root_ray[:, -1], depth.clamp(min=NEAREST))[:, None])
         weak.append(joints[:, -1] + lifted(says.root_ray[:, -1], says.weak_depth[:, -1])[:, None])
-        anchored.append(joints[:, -1] + lifted(says.root_ray[:, -1], depth.clamp(min=NEAREST))[:, None])
-    return torch.stack(weak, 1), torch.stack(anchored, 1)
+    return torch.stack(weak, 1), [torch.stack(parts, 1) for parts in anchored]
 
 
 def chunked(network, hand, seen):
@@ -109,11 +111,12 @@ def main():
             "video, weak2full, newest frame": weak,
             "video, chained as in the paper": chained,
             "video, window anchor": anchored,
-            "video, anchor and filter, newest frame": streaming,
         }
+        for gain, joints in zip(GAINS, streaming):
+            methods[f"video, anchor and filter ({gain}), newest frame"] = joints
         table[name] = {method: errors(joints, truth[:, : joints.shape[1]]) for method, joints in methods.items()}
         for method, row in table[name].items():
-            print(f"{name:14} {method:40}", *(f"{key} {value:5.1f}" for key, value in row.items()))
+            print(f"{name:14} {method:46}", *(f"{key} {value:5.1f}" for key, value in row.items()))
     if options.json:
         options.json.write_text(json.dumps(table, indent=1))
 

@@ -15,7 +15,7 @@ from tokens import Observation, tokens_of
 
 METADATA = dict(
     name="lite_haptic",
-    licence="Apache-2.0",
+    licence="Apache-2.0 OR MIT",
     architecture="window 8, width 128, 4 heads, 4 blocks; see weights/recipes/lite",
     hand="open_hand_right.safetensors",
     keypoints="openpose21, right hand",

@@ -5,7 +5,7 @@ import torch
 # Weights of the terms; lengths in metres.
 JOINTS, ROTATIONS, ROOT, SHAPE = 20.0, 1.0, 0.5, 0.02
 REPROJECTION, LOG_DEPTH, ROOT_RAY = 3.0, 1.0, 1.0
-TRAJECTORY, DEPTH_CHANGE, ACCELERATION = 10.0, 10.0, 4.0
+TRAJECTORY, DEPTH_CHANGE, DEPTH_STEP, ACCELERATION = 10.0, 10.0, 20.0, 4.0
 # A key point or root ray that is a whole box away counts no more than this, in boxes.
 FARTHEST = 1.0
 
@@ -51,6 +51,8 @@ def losses(says, joints, truth, side):
         moving = joints + lifted(says.root_ray, wrist[:, :1, 2] + says.depth_change)[:, :, None]
         terms["trajectory"] = TRAJECTORY * mean(l1(moving, camera))
         terms["depth_change"] = DEPTH_CHANGE * mean((says.depth_change - change).abs())
+        step = (says.depth_change - change).diff(dim=1).abs()
+        terms["depth_step"] = DEPTH_STEP * (step * keep).mean()
     if joints.shape[1] > 2:
         acceleration = (moving - camera).diff(dim=1).diff(dim=1)
         terms["acceleration"] = ACCELERATION * (acceleration.abs().sum(-1).mean(-1) * keep).mean()

@@ -78,7 +78,7 @@ def procedural(count, length, poses, generator):
     tempo = torch.exp(0.5 * normal(count, 1))
     keys = poses.draw(count * (KEYS + 1), generator).unflatten(0, (count, KEYS + 1))
     angles = blended(keys, *moves(count, length, 0.25, 1.2, tempo, generator))
-    turns, orientation = [random_quaternions(count, generator)], None
+    turns = [random_quaternions(count, generator)]
     for _ in range(KEYS):
         axis = F.normalize(normal(count, 3), dim=-1)
         angle = (35 * DEGREE * normal(count, 1).abs()).clamp(max=100 * DEGREE)

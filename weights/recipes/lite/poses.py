@@ -59,7 +59,8 @@ def made_up(count, generator):
     states = torch.tensor([0.03, 0.5, 0.95])[torch.randint(0, 3, (count, 4), generator=generator)]
     separate = states + 0.08 * normal(count, 4)
     relaxed = 0.2 + 0.1 * normal(count, 4)
-    closed = torch.where(kind < CLOSING, closing, torch.where(kind < CLOSING + SEPARATE, separate, relaxed)).clamp(0, 1)
+    closed = torch.where(kind < CLOSING, closing, torch.where(kind < CLOSING + SEPARATE, separate, relaxed))
+    closed = closed.clamp(0, 1)
     knuckle, middle = 0.4 + 0.6 * uniform(count, 1), 0.4 + 0.6 * uniform(count, 1)
     angles = torch.empty(count, FREE_ANGLES)
     spread = 6 * DEGREE * normal(count, 1) * torch.tensor([1.0, 0.2, -1.3, -0.5])

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from detector import observe
+from detector import as_in_real_clips, observe
 from hand import quaternion_product, rotation_from_quaternion
 from motion import FPS, random_quaternions
 from network import WINDOW
-from tokens import TYPICAL_BOX, Observation, box_of
+from tokens import Observation, box_numbers, box_of
 
 # Standard deviation of each shape coefficient; the first is size, narrower among adults than in the model.
 SHAPE_SIGMA = torch.tensor([0.6] + [1.0] * 9)
@@ -83,8 +83,7 @@ def other_hands(centre, side, half_fov, generator):
     place = half_fov * (2 * torch.rand(count, 2, generator=generator) - 1)
     place = place[:, None] + 0.5 * (centre - centre[:, -1:])
     size = side * torch.exp(0.3 * torch.randn(count, 1, generator=generator))
-    box = torch.cat([torch.ones_like(place[..., :1]), place, torch.log(size / TYPICAL_BOX)[..., None], size[..., None]], -1)
-    return box * there
+    return torch.cat([torch.ones_like(size)[..., None], box_numbers(place, size)], -1) * there
 
 
 def random_windows(pool, hand, count, generator):
@@ -102,6 +101,7 @@ def random_windows(pool, hand, count, generator):
     truth = placed(pool.at(rows, columns), hand, half_fov, generator)
     uniform = torch.rand(count, generator=generator) < UNIFORM_CONFIDENCE
     rays, conf, landmarks = observe(truth.camera_joints(), uniform, generator)
+    landmarks = as_in_real_clips(landmarks, generator)
     has = (torch.rand(count, 1, generator=generator) < LANDMARKS).float().expand(-1, WINDOW)
     centre, side = box_of(rays, conf)
     other = other_hands(centre, side, half_fov, generator)

@@ -100,6 +100,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--motion", type=pathlib.Path, help="folder of recordings; none: made-up motion alone")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--start", type=pathlib.Path, help="checkpoint to go on from")
+    parser.add_argument("--peak", type=float, default=1.0, help="learning rate relative to the usual")
     parser.add_argument("--compile", action="store_true", help="faster steps after some minutes of compiling")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("run"))
     options = parser.parse_args()
@@ -111,9 +113,11 @@ def main():
     clips = leap_clips(options.motion, held_out=False) if options.motion else []
     poses = PoseSource(hand, recorded_poses(options.motion, clips) if options.motion else None)
     network = prepared(Lite())
+    if options.start:
+        network.load_state_dict(torch.load(options.start, weights_only=True)["average"])
     average = copy.deepcopy(network)
     both = optimisers(network, LR_MUON, LR_ADAM, WEIGHT_DECAY)
-    peaks = [group["lr"] for optimiser in both for group in optimiser.param_groups]
+    peaks = [options.peak * group["lr"] for optimiser in both for group in optimiser.param_groups]
     # Windows of other lengths are too rare to compile for.
     compiled = torch.compile(loss_terms, dynamic=False) if options.compile else loss_terms
     log, step, begin, saved = Log(options.output / "log.json"), 0, time.monotonic(), time.monotonic()

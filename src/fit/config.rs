@@ -20,7 +20,7 @@ pub struct ObservationConfig {
 impl Default for ObservationConfig {
     fn default() -> Self {
         Self {
-            keypoint_sigma: 0.014,
+            keypoint_sigma: 0.017,
             min_keypoint_sigma_px: 1.0,
             keypoint_outlier: 3.0,
             landmark_sigma_lateral: 0.1,
@@ -72,13 +72,13 @@ pub struct BeliefConfig {
 impl Default for BeliefConfig {
     fn default() -> Self {
         Self {
-            rotation_sigma: 0.15,
+            rotation_sigma: 0.1,
             flexion_sigma: 0.25,
-            abduction_sigma: 0.12,
+            abduction_sigma: 0.1,
             relative_depth_sigma: 0.1,
-            depth_change_sigma: 0.01,
-            outlier: 3.0,
-            memory_seconds: 0.2,
+            depth_change_sigma: 0.015,
+            outlier: 4.0,
+            memory_seconds: 0.05,
         }
     }
 }
@@ -110,7 +110,7 @@ impl Default for MotionConfig {
             lateral_acceleration: 6.0,
             depth_acceleration: 3.0,
             rotation_acceleration: 40.0,
-            angle_acceleration: 80.0,
+            angle_acceleration: 50.0,
             velocity_memory_seconds: 0.3,
             activity_seconds: 0.3,
             activity_range: [0.05, 16.0],

@@ -1,8 +1,9 @@
 //! Times the lite window transformer on one thread; writes `bench/results/lite.json`.
 //!
 //! `cargo bench --bench lite`, and beside candle
-//! `RAYON_NUM_THREADS=1 cargo bench --bench lite --features candle`. "cold" reads 64 MB between two frames, as the 2D tracker's networks and
-//! the pictures do in a real run, so that weights come from memory again.
+//! `RAYON_NUM_THREADS=1 cargo bench --bench lite --features candle`.
+//! "cold" reads 64 MB between two frames, as the 2D tracker's networks and the pictures do in a real run, so
+//! that weights come from memory again.
 
 use std::hint::black_box;
 use std::time::Instant;

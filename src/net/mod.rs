@@ -4,7 +4,7 @@
 //! [`WindowBlock`]), reading their numbers from safetensors files ([`Checkpoint`]), and the vector
 //! registers that all kernels of this crate are written in (`simd`, [`Isa`]). With the `candle` feature the
 //! same parts exist on candle tensors: a pass of the lite network takes 2.6 ms there and 0.4 ms here, least of
-//! 2000 on one thread (`bench/lite.rs`), because candle starts a fresh tensor for each of some 200 operations.
+//! 2000 on one thread (`bench/lite.rs`).
 //!
 //! Tensors are named and laid out as in PyTorch. Rows of numbers lie one after the other; where a row has
 //! more room than numbers the rest is zero.

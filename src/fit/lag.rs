@@ -192,8 +192,8 @@ impl<'a> Window<'a> {
             gradient[i + 1] += normal.gradient;
         }
         let pull = self.information * self.away(postures);
-        for i in 0..2 {
-            gradient[i] += pull.fixed_rows::<UNKNOWNS>(i * UNKNOWNS);
+        for (i, gradient) in gradient.iter_mut().take(self.before.len()).enumerate() {
+            *gradient += pull.fixed_rows::<UNKNOWNS>(i * UNKNOWNS);
             for j in 0..=i {
                 let block = self.information.fixed_view::<UNKNOWNS, UNKNOWNS>(i * UNKNOWNS, j * UNKNOWNS);
                 system.add(i, j, &block.into_owned());

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use handstream::engine::{Delivery, FrontEndConfig, Profile};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
-use handstream::haptic::LiteConfig;
+use handstream::haptic::{LiteConfig, StreamConfig};
 use handstream::source::{
     CameraFormat, CameraRequest, IntrinsicsChoice, OpenOptions, Source, intrinsics_for, open,
 };
@@ -142,9 +142,8 @@ impl TrackArgs {
         match self.profile {
             ProfileName::Direct => Profile::Direct,
             ProfileName::Lite => {
-                let mut config = LiteConfig::default();
-                config.stream.stride = usize::from(self.stride);
-                Profile::Lite(config)
+                let stream = StreamConfig { stride: usize::from(self.stride), ..StreamConfig::default() };
+                Profile::Lite(LiteConfig { stream, ..LiteConfig::default() })
             }
         }
     }

@@ -116,8 +116,7 @@ impl TrackArgs {
             (false, true) => Delivery::Newest { paced: true },
             (false, false) => Delivery::Every,
         };
-        let mut config = FrontEndConfig::default();
-        config.profile = self.profile();
+        let mut config = FrontEndConfig { profile: self.profile(), ..FrontEndConfig::default() };
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
         config.fit.shape.hand_length_mm = self.hand_length;

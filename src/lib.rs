@@ -38,6 +38,7 @@ pub mod geometry;
 pub mod hand;
 pub mod haptic;
 pub mod home;
+pub mod jobs;
 pub mod metrics;
 pub mod net;
 pub mod output;

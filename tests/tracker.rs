@@ -5,9 +5,10 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use handstream::detect::{Detections, HandTracker, InOrder, TrackerConfig};
+use handstream::detect::{Detections, HandTracker, TrackerConfig};
 use handstream::event::{Side, TrackId};
 use handstream::frame::{Frame, PictureSize, Timestamp};
+use handstream::jobs::InOrder;
 use support::{models, shared, video_frames};
 
 const HD: PictureSize = PictureSize { width: 1280, height: 720 };

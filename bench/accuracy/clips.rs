@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use handstream::detect::{HandTracker, InOrder, TrackerConfig};
+use handstream::detect::{HandTracker, TrackerConfig};
 use handstream::engine::{FrontEnd, FrontEndConfig, HandFrontEnd};
 use handstream::event::TrackedHand;
 use handstream::fit::HandObservation;
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
 use handstream::home::ModelFiles;
+use handstream::jobs::InOrder;
 use handstream::metrics::HandSequence;
 use handstream::source::{OpenOptions, open};
 

@@ -7,11 +7,11 @@
 use std::time::{Duration, Instant};
 
 use super::error::DetectError;
-use super::jobs::{Job, Jobs};
 use super::landmark::{FoundHand, LandmarkNetwork};
 use super::palm::{Palm, PalmDetector};
 use super::region::Region;
 use crate::frame::Frame;
+use crate::jobs::{Job, Jobs};
 
 /// Landmark networks that can run side by side.
 const LANES: usize = 2;

@@ -10,7 +10,6 @@ pub mod duplicates;
 mod error;
 pub mod follow;
 pub mod identity;
-mod jobs;
 pub mod landmark;
 pub mod net;
 pub mod palm;
@@ -19,5 +18,5 @@ mod side;
 mod tracker;
 
 pub use error::DetectError;
-pub use jobs::{InOrder, Job, Jobs};
+
 pub use tracker::{Detections, Hand2d, HandTracker, TrackerConfig};

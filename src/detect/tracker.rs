@@ -8,11 +8,11 @@ use super::duplicates::distinct;
 use super::error::DetectError;
 use super::follow::{FollowConfig, Follower};
 use super::identity::{Identified, Identity, Sighting};
-use super::jobs::Jobs;
 use super::landmark::FoundHand;
 use crate::event::{KEYPOINTS, Side, StageTime, TrackId};
 use crate::frame::Frame;
 use crate::geometry::Pixel;
+use crate::jobs::Jobs;
 
 /// How hands are looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]

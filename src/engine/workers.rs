@@ -2,7 +2,7 @@
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-use crate::detect::{Job, Jobs};
+use crate::jobs::{Job, Jobs};
 
 /// Threads beside the front end's own: two networks run side by side, those of both hands, or a
 /// hand's and the palm detector.

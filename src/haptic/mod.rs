@@ -1,32 +1,21 @@
-//! The window transformer: the last frames of a hand's key points in, pose, shape and metric depth out.
+//! The window transformer: the last frames of a hand in, pose, shape and metric depth out.
 //!
-//! HaPTIC (Ye et al. 2025) in small: each frame is one token made of key points, landmarks and box
-//! ([`SeenHand`]); a window of up to [`WINDOW`] tokens goes through cross-view self-attention and
-//! cross-attention to the boxes of both hands and the camera (`network`); heads give 16 rotations, shape,
-//! a weak-perspective scale, the wrist's ray and the change of metric depth. `stream` keeps each track's
-//! window, `placement` turns scales and depth changes into one depth, [`LiteHaptic`] ties them together.
+//! HaPTIC (Ye et al. 2025): a hand's last frames look at each other and at what surrounds them, and the
+//! change of depth that they agree on becomes a trajectory in metres. `lite` is the network on key points
+//! that ships with handstream. `stream` keeps each track's window, `placement` turns scales and depth
+//! changes into one depth.
 //!
-//! Everything here lives in right-hand space: left hands are mirrored on the way in, and leave mirrored
-//! ([`LiteHand`]).
+//! Everything here lives in right-hand space: left hands are mirrored on the way in, and leave mirrored.
 
 mod error;
 mod lite;
-mod network;
-#[cfg(test)]
-mod parity;
 mod placement;
-#[cfg(feature = "candle")]
-mod reference;
 mod stream;
-#[cfg(test)]
-mod tests;
-mod tokens;
 
 pub use error::HapticError;
-pub use lite::{HandInput, LiteConfig, LiteHand, LiteHaptic, SeenInput};
-pub use network::{Batch, LiteNetwork, NetworkMemory, WINDOW, WindowEstimate};
+pub use lite::*;
 pub use placement::PlacementMode;
-#[cfg(feature = "candle")]
-pub use reference::ReferenceNetwork;
 pub use stream::StreamConfig;
-pub use tokens::{FrameToken, HandBox, SeenHand};
+
+/// Most frames of a window.
+pub const WINDOW: usize = 8;

@@ -3,7 +3,7 @@
 //! The network gives each frame a weak depth `w_i` (from box and scale alone, noisy but without drift) and a
 //! depth change `d_i` since the window's first frame (smooth, but it says nothing of the start).
 
-use super::network::WINDOW;
+use super::WINDOW;
 
 /// Nearest depth that is given, metres.
 const NEAREST: f64 = 0.05;

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::network::WINDOW;
+use super::WINDOW;
 use super::placement::Placed;
 use crate::frame::Timestamp;
 

@@ -1,9 +1,9 @@
 //! The whole detect-and-follow loop against the official Python package (mediapipe 0.10.21).
 
-use handstream::detect::InOrder;
 use handstream::detect::follow::{FollowConfig, Follower};
 use handstream::detect::landmark::FoundHand;
 use handstream::frame::{Frame, PictureSize, Timestamp};
+use handstream::jobs::InOrder;
 use serde_json::Value;
 
 use crate::support::{models, shared, video_frames};

@@ -3,8 +3,9 @@
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module};
 
-use super::network::{BLOCK, BLOCKS, Batch, OUTPUTS, WINDOW};
+use super::network::{BLOCK, BLOCKS, Batch, OUTPUTS};
 use super::tokens::{CONTEXT, TOKEN};
+use crate::haptic::WINDOW;
 use crate::net::candle::{FeedForward, WindowBlock, layer_norm, tensor};
 use crate::net::{BlockConfig, Checkpoint};
 

@@ -7,7 +7,7 @@ use super::tokens::{CONTEXT, FrameToken, HandBox, Moment, SeenHand, TOKEN};
 use crate::event::KEYPOINTS;
 use crate::net::{Checkpoint, Isa};
 
-const SAMPLE: &[u8] = include_bytes!("../../tests/fixtures/lite_sample.safetensors");
+const SAMPLE: &[u8] = include_bytes!("../../../tests/fixtures/lite_sample.safetensors");
 const LENGTHS: [usize; 3] = [1, 5, 8];
 const TOLERANCE: f64 = 1e-4;
 

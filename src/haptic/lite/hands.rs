@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use nalgebra::{Rotation3, Vector2, Vector3};
 
-use super::error::HapticError;
 use super::network::{Batch, LiteNetwork, NetworkMemory, WEIGHTS, WindowEstimate};
-use super::placement::{DepthRow, PlacementMode};
-use super::stream::{StreamConfig, Window};
 use super::tokens::{FrameToken, HandBox, SeenHand, half_fov};
 use crate::event::{KEYPOINTS, Side, TrackId};
 use crate::fit::HandObservation;
@@ -15,6 +12,9 @@ use crate::frame::Timestamp;
 use crate::geometry::CameraModel;
 use crate::hand::joints::MANO_JOINTS;
 use crate::hand::{SHAPES, Skeleton};
+use crate::haptic::error::HapticError;
+use crate::haptic::placement::{DepthRow, PlacementMode};
+use crate::haptic::stream::{StreamConfig, Window};
 
 /// Settings of the lite window transformer.
 #[derive(Clone, Debug, Default, PartialEq)]

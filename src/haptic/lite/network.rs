@@ -6,16 +6,14 @@ use super::tokens::{CONTEXT, FrameToken, HandBox, Moment, TOKEN};
 use crate::geometry::rotation::matrix_from_6d;
 use crate::hand::SHAPES;
 use crate::hand::joints::MANO_JOINTS;
+use crate::haptic::WINDOW;
 use crate::net::{
     BlockConfig, BlockMemory, Checkpoint, CheckpointError, FeedForward, Group, Isa, LayerNorm, WindowBlock,
     add,
 };
 
 /// The trained network; `weights/README.md` says where it comes from.
-pub(super) const WEIGHTS: &[u8] = include_bytes!("../../weights/lite_haptic.safetensors");
-
-/// Most frames of a window.
-pub const WINDOW: usize = 8;
+pub(super) const WEIGHTS: &[u8] = include_bytes!("../../../weights/lite_haptic.safetensors");
 
 /// Sizes of the blocks.
 pub(super) const BLOCK: BlockConfig = BlockConfig { width: 128, heads: 4, hidden: 384 };

@@ -13,6 +13,7 @@ use crate::frame::{PictureSize, Timestamp};
 use crate::geometry::{CameraModel, CameraPoint, Pixel};
 use crate::hand::HandModel;
 use crate::hand::mirror::mirror_point;
+use crate::haptic::{StreamConfig, WINDOW};
 
 const LEFT: TrackId = TrackId(4);
 const RIGHT: TrackId = TrackId(9);

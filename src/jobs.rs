@@ -1,4 +1,4 @@
-//! How this room asks for work to be done side by side without knowing a thread.
+//! How rooms below the engine ask for work to be done side by side without knowing a thread.
 
 /// One piece of work; it may borrow from the caller.
 pub type Job<'a> = Box<dyn FnOnce() + Send + 'a>;

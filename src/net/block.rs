@@ -3,6 +3,7 @@
 
 use super::attention::AttentionMemory;
 use super::checkpoint::{CheckpointError, Scope};
+use super::norm::EPSILON;
 use super::{Attention, FeedForward, Group, Isa, LayerNorm};
 
 /// Sizes of a [`WindowBlock`].
@@ -44,11 +45,11 @@ impl WindowBlock {
     pub fn read(scope: &Scope, config: &BlockConfig, isa: Isa) -> Result<Self, CheckpointError> {
         let BlockConfig { width, heads, hidden } = *config;
         Ok(Self {
-            norm_view: LayerNorm::read(&scope.part("norm_view"), width)?,
+            norm_view: LayerNorm::read(&scope.part("norm_view"), width, EPSILON)?,
             view: Attention::read(&scope.part("view"), width, heads, isa)?,
-            norm_global: LayerNorm::read(&scope.part("norm_global"), width)?,
+            norm_global: LayerNorm::read(&scope.part("norm_global"), width, EPSILON)?,
             global: Attention::read(&scope.part("global"), width, heads, isa)?,
-            norm_feed: LayerNorm::read(&scope.part("norm_feed"), width)?,
+            norm_feed: LayerNorm::read(&scope.part("norm_feed"), width, EPSILON)?,
             feed: FeedForward::read(&scope.part("feed"), [width, hidden, width], isa)?,
         })
     }

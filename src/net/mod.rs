@@ -20,6 +20,7 @@ mod isa;
 mod linear;
 pub(crate) mod memory;
 mod norm;
+mod probe;
 pub(crate) mod simd;
 
 pub use attention::{Attention, AttentionMemory, Group};
@@ -30,4 +31,5 @@ pub use feed_forward::FeedForward;
 pub use gelu::gelu;
 pub use isa::Isa;
 pub use linear::{LANE_STEP, Linear};
-pub use norm::LayerNorm;
+pub use norm::{EPSILON as LAYER_NORM_EPSILON, LayerNorm};
+pub use probe::Probe;

@@ -2,8 +2,8 @@
 
 use super::checkpoint::{CheckpointError, Scope};
 
-/// Added to the variance, as PyTorch does by default.
-pub(super) const EPSILON: f32 = 1e-5;
+/// PyTorch's default for what is added to the variance.
+pub const EPSILON: f32 = 1e-5;
 /// Partial sums: enough to fill the registers of every processor.
 const PARTS: usize = 16;
 
@@ -11,15 +11,18 @@ const PARTS: usize = 16;
 pub struct LayerNorm {
     weight: Vec<f32>,
     bias: Vec<f32>,
+    epsilon: f32,
 }
 
 impl LayerNorm {
-    /// Reads `weight` and `bias`, both `[width]`.
+    /// Reads `weight` and `bias`, both `[width]`. `epsilon` is added to the variance ([`EPSILON`] unless
+    /// the network says otherwise).
     ///
     /// # Errors
     /// [`CheckpointError`].
-    pub fn read(scope: &Scope, width: usize) -> Result<Self, CheckpointError> {
-        Ok(Self { weight: scope.tensor("weight", &[width])?, bias: scope.tensor("bias", &[width])? })
+    pub fn read(scope: &Scope, width: usize, epsilon: f32) -> Result<Self, CheckpointError> {
+        let [weight, bias] = ["weight", "bias"].map(|name| scope.tensor(name, &[width]));
+        Ok(Self { weight: weight?, bias: bias?, epsilon })
     }
 
     /// The norm of each row of `input` into `out`.
@@ -29,7 +32,7 @@ impl LayerNorm {
             let count = row.len() as f32;
             let mean = sum(row, |value| value) / count;
             let variance = sum(row, |value| (value - mean) * (value - mean)) / count;
-            let scale = 1.0 / (variance + EPSILON).sqrt();
+            let scale = 1.0 / (variance + self.epsilon).sqrt();
             let columns = row.iter().zip(&self.weight).zip(&self.bias);
             out.extend(columns.map(|((value, weight), bias)| (value - mean) * scale * weight + bias));
         }
@@ -54,7 +57,7 @@ mod tests {
 
     #[test]
     fn rows_come_out_with_mean_zero_and_variance_one() {
-        let norm = LayerNorm { weight: vec![1.0; 40], bias: vec![0.0; 40] };
+        let norm = LayerNorm { weight: vec![1.0; 40], bias: vec![0.0; 40], epsilon: EPSILON };
         let rows: Vec<f32> = (0..80).map(|i| (i * i % 37) as f32 * 3.0 - 20.0).collect();
         let mut out = Vec::new();
         norm.apply(&rows, &mut out);

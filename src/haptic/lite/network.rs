@@ -8,8 +8,8 @@ use crate::hand::SHAPES;
 use crate::hand::joints::MANO_JOINTS;
 use crate::haptic::WINDOW;
 use crate::net::{
-    BlockConfig, BlockMemory, Checkpoint, CheckpointError, FeedForward, Group, Isa, LayerNorm, WindowBlock,
-    add,
+    BlockConfig, BlockMemory, Checkpoint, CheckpointError, FeedForward, Group, Isa, LAYER_NORM_EPSILON,
+    LayerNorm, WindowBlock, add,
 };
 
 /// The trained network; `weights/README.md` says where it comes from.
@@ -155,13 +155,17 @@ impl LiteNetwork {
         let blocks = (0..BLOCKS).map(|l| WindowBlock::read(&root.part("blocks").part(l), &BLOCK, isa));
         Ok(Self {
             embed: feed("embed", [TOKEN, hidden, width])?,
-            embed_norm: LayerNorm::read(&root.part("embed_residual").part("norm"), width)?,
+            embed_norm: LayerNorm::read(
+                &root.part("embed_residual").part("norm"),
+                width,
+                LAYER_NORM_EPSILON,
+            )?,
             embed_residual: feed("embed_residual", [width, hidden, width])?,
             context: feed("context", [CONTEXT, width, width])?,
             context_code: root.tensor("context_code", &[WINDOW, width])?,
             frame_code: root.tensor("frame_code", &[WINDOW, width])?,
             blocks: blocks.collect::<Result<_, _>>()?,
-            norm: LayerNorm::read(&root.part("norm"), width)?,
+            norm: LayerNorm::read(&root.part("norm"), width, LAYER_NORM_EPSILON)?,
             head: feed("head", [width, hidden, OUTPUTS])?,
         })
     }

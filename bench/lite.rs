@@ -14,6 +14,7 @@ use handstream::frame::Timestamp;
 use handstream::haptic::{
     Batch, FrameToken, LiteConfig, LiteHaptic, LiteNetwork, NetworkMemory, SeenHand, SeenInput, WINDOW,
 };
+use handstream::jobs::InOrder;
 use handstream::net::Isa;
 use nalgebra::{Vector2, Vector3};
 use serde_json::{Value, json};
@@ -69,7 +70,8 @@ fn stream(hands: u32, cold: bool) -> anyhow::Result<Value> {
             })
             .collect();
         let start = Instant::now();
-        let answers = lite.update_seen(&inputs, half_fov(), Timestamp::from_seconds(frame as f64 / 30.0));
+        let answers =
+            lite.update_seen(&inputs, half_fov(), Timestamp::from_seconds(frame as f64 / 30.0), &InOrder);
         times.push(start.elapsed().as_secs_f64() * 1e3);
         anyhow::ensure!(answers.iter().all(Option::is_some), "frame {frame} has no answer");
     }

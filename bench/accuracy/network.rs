@@ -4,6 +4,7 @@ use handstream::frame::Timestamp;
 use handstream::haptic::{
     HapticError, LiteConfig, LiteHand, LiteHaptic, PlacementMode, SeenHand, SeenInput, StreamConfig,
 };
+use handstream::jobs::InOrder;
 use nalgebra::Vector2;
 
 use super::recording::{Recording, SeenHand2d};
@@ -63,6 +64,6 @@ impl Network {
                 None => seen,
             }),
         };
-        self.0.update_seen(&frame.iter().map(seen).collect::<Vec<_>>(), half_fov, time)
+        self.0.update_seen(&frame.iter().map(seen).collect::<Vec<_>>(), half_fov, time, &InOrder)
     }
 }

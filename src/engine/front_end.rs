@@ -15,6 +15,7 @@ use crate::geometry::CameraModel;
 use crate::hand::HandModel;
 use crate::haptic::{HandInput, HapticError, LiteConfig, LiteHand, LiteHaptic};
 use crate::home::ModelFiles;
+use crate::jobs::{Job, Jobs};
 
 /// A track not seen for this long, seconds, will not be asked for again.
 const FORGET_SECONDS: f64 = 5.0;
@@ -117,7 +118,7 @@ impl HandFrontEnd {
     /// What the window transformer says of each hand; nothing in the direct profile.
     fn believe(&mut self, hands: &[HandInput], timestamp: Timestamp) -> Vec<Option<PoseBelief>> {
         let Some(lite) = &mut self.lite else { return vec![None; hands.len()] };
-        let placed = lite.update(hands, &self.camera, timestamp);
+        let placed = lite.update(hands, &self.camera, timestamp, &self.workers);
         let belief = |hand: LiteHand| PoseBelief {
             wrist: hand.wrist(),
             rotations: hand.rotations,
@@ -126,20 +127,37 @@ impl HandFrontEnd {
         placed.into_iter().map(|hand| hand.map(belief)).collect()
     }
 
-    fn fit(&mut self, input: &HandInput, belief: Option<&PoseBelief>, timestamp: Timestamp) -> FittedHand {
-        let side = input.observation.side;
-        let new_track = || Track {
-            side,
-            fitter: TrackFitter::new(self.model.clone(), self.camera.clone(), side, self.fit.clone()),
-            last_seen: timestamp,
+    /// The fit of every hand, side by side; a hand's fit does not know the others'.
+    fn fit(
+        &mut self,
+        hands: &[HandInput],
+        beliefs: &[Option<PoseBelief>],
+        timestamp: Timestamp,
+    ) -> Vec<Option<FittedHand>> {
+        let mut fitting: Vec<Track> = hands.iter().map(|hand| self.take_track(hand, timestamp)).collect();
+        let mut fitted = vec![None; hands.len()];
+        let jobs = fitting.iter_mut().zip(hands).zip(beliefs).zip(&mut fitted).map(
+            |(((track, hand), belief), fitted)| -> Job<'_> {
+                Box::new(move || {
+                    *fitted = Some(track.fitter.update(&hand.observation, belief.as_ref(), timestamp));
+                })
+            },
+        );
+        self.workers.run(jobs.collect());
+        self.tracks.extend(hands.iter().map(|hand| hand.track).zip(fitting));
+        fitted
+    }
+
+    /// The track that a hand continues, taken out of the list.
+    fn take_track(&mut self, hand: &HandInput, now: Timestamp) -> Track {
+        let side = hand.observation.side;
+        // The evidence for the other side may have won; a left hand's fit is of no use to a right one.
+        let known = self.tracks.remove(&hand.track).filter(|track| track.side == side);
+        let fitter = match known {
+            Some(track) => track.fitter,
+            None => TrackFitter::new(self.model.clone(), self.camera.clone(), side, self.fit.clone()),
         };
-        let track = self.tracks.entry(input.track).or_insert_with(new_track);
-        if track.side != side {
-            // The evidence for the other side has won; a left hand's fit is of no use to a right one.
-            *track = new_track();
-        }
-        track.last_seen = timestamp;
-        track.fitter.update(&input.observation, belief, timestamp)
+        Track { side, fitter, last_seen: now }
     }
 }
 
@@ -150,10 +168,9 @@ impl FrontEnd for HandFrontEnd {
         let start = Instant::now();
         let beliefs = self.believe(&inputs, frame.timestamp);
         let believed = Instant::now();
-        let mut tracked = Vec::with_capacity(hands.len());
-        for ((hand, input), belief) in hands.iter().zip(&inputs).zip(&beliefs) {
-            tracked.push(tracked_hand(hand, self.fit(input, belief.as_ref(), frame.timestamp)));
-        }
+        let fitted = self.fit(&inputs, &beliefs, frame.timestamp);
+        let tracked = hands.iter().zip(fitted).filter_map(|(hand, fitted)| Some(tracked_hand(hand, fitted?)));
+        let tracked = tracked.collect();
         let remembered = Duration::from_secs_f64(FORGET_SECONDS);
         self.tracks.retain(|_, track| frame.timestamp.since(track.last_seen) < remembered);
         stages.push(StageTime { stage: "network", took: believed - start });

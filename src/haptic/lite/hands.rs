@@ -15,6 +15,7 @@ use crate::hand::{SHAPES, Skeleton};
 use crate::haptic::error::HapticError;
 use crate::haptic::placement::{DepthRow, PlacementMode};
 use crate::haptic::stream::{StreamConfig, Window};
+use crate::jobs::{Job, Jobs};
 
 /// Settings of the lite window transformer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,18 +86,18 @@ struct Track {
     last: Timestamp,
     /// Depth change of the last frame since the last frame that stays in the window, metres.
     since_kept: f64,
+    batch: Batch,
+    memory: NetworkMemory,
 }
 
 /// The network with the windows of all tracks.
 ///
-/// Runs on the calling thread. The same frames give the same hands, to the bit, whatever the order of the
-/// hands in a frame.
+/// Each hand is a job of its own. The same frames give the same hands, to the bit, whatever the order of
+/// the hands in a frame.
 pub struct LiteHaptic {
     network: LiteNetwork,
     config: LiteConfig,
     tracks: HashMap<TrackId, Track>,
-    batch: Batch,
-    memory: NetworkMemory,
 }
 
 impl LiteHaptic {
@@ -116,13 +117,7 @@ impl LiteHaptic {
         if config.stream.stride == 0 {
             return Err(HapticError::Stride);
         }
-        Ok(Self {
-            network: LiteNetwork::from_bytes(bytes)?,
-            config,
-            tracks: HashMap::new(),
-            batch: Batch::default(),
-            memory: NetworkMemory::default(),
-        })
+        Ok(Self { network: LiteNetwork::from_bytes(bytes)?, config, tracks: HashMap::new() })
     }
 
     /// Takes in all hands of the frame that `camera` captured at `timestamp`; each hand is the other's
@@ -135,6 +130,7 @@ impl LiteHaptic {
         hands: &[HandInput],
         camera: &CameraModel,
         timestamp: Timestamp,
+        jobs: &dyn Jobs,
     ) -> Vec<Option<LiteHand>> {
         let prepare = |hand: &HandInput| SeenInput {
             track: hand.track,
@@ -142,7 +138,7 @@ impl LiteHaptic {
             seen: SeenHand::new(&hand.observation, camera),
         };
         let seen: Vec<SeenInput> = hands.iter().map(prepare).collect();
-        self.update_seen(&seen, half_fov(camera), timestamp)
+        self.update_seen(&seen, half_fov(camera), timestamp, jobs)
     }
 
     /// As [`Self::update`] for hands that are already prepared; `half_fov` holds the tangents of half the
@@ -152,29 +148,28 @@ impl LiteHaptic {
         hands: &[SeenInput],
         half_fov: Vector2<f64>,
         timestamp: Timestamp,
+        jobs: &dyn Jobs,
     ) -> Vec<Option<LiteHand>> {
         let patience = self.config.stream.longest_gap_seconds;
         self.tracks.retain(|_, track| timestamp.since(track.last).as_secs_f64() <= patience);
-        self.batch.clear();
-        let mut running = Vec::with_capacity(hands.len());
+        let mut running: Vec<Option<(TrackId, Track)>> = Vec::with_capacity(hands.len());
         for (at, hand) in hands.iter().enumerate() {
             // A track has one hand a frame; a second one under its name is refused.
             let first = !hands[..at].iter().any(|earlier| earlier.track == hand.track);
             let other = other_hand(hands, at).map(|other| other.mirrored_for(hand.side));
             let token = hand.seen.as_ref().and_then(|seen| FrameToken::new(seen, other, half_fov));
-            running.push(first && token.is_some());
-            if let (true, Some(token)) = (first, token) {
-                self.push(hand, token, timestamp);
-            }
+            let token = token.filter(|_| first);
+            running.push(token.map(|token| (hand.track, self.track_with(hand, token, timestamp))));
         }
-        let mut estimates = self.network.run(&self.batch, &mut self.memory);
-        let mut answers = Vec::with_capacity(hands.len());
-        for (hand, runs) in hands.iter().zip(running) {
-            let estimate = if runs { estimates.next() } else { None };
-            let track = self.tracks.get_mut(&hand.track);
-            answers
-                .push(estimate.zip(track).and_then(|(estimate, track)| track.place(&estimate, &self.config)));
-        }
+        let mut answers = vec![None; hands.len()];
+        let (network, config) = (&self.network, &self.config);
+        let passes = running.iter_mut().zip(&mut answers).filter_map(|(running, answer)| {
+            let (_, track) = running.as_mut()?;
+            let pass: Job<'_> = Box::new(move || *answer = track.answer(network, config));
+            Some(pass)
+        });
+        jobs.run(passes.collect());
+        self.tracks.extend(running.into_iter().flatten());
         answers
     }
 
@@ -183,49 +178,71 @@ impl LiteHaptic {
         self.tracks.remove(&track);
     }
 
-    /// Adds a frame to its track's window, and the window to the batch.
-    fn push(&mut self, hand: &SeenInput, token: FrameToken, timestamp: Timestamp) {
-        let new_track = || Track { side: hand.side, window: Window::new(), last: timestamp, since_kept: 0.0 };
-        let track = self.tracks.entry(hand.track).or_insert_with(new_track);
-        if track.side != hand.side {
-            // What was seen in one hand's space means nothing in the other's.
-            *track = new_track();
-        }
+    /// Takes the hand's track out, with the frame as the newest of its window.
+    fn track_with(&mut self, hand: &SeenInput, token: FrameToken, timestamp: Timestamp) -> Track {
+        let known = self.tracks.remove(&hand.track);
+        // What was seen in one hand's space means nothing in the other's.
+        let known = known.filter(|track| track.side == hand.side);
+        let mut track = known.unwrap_or_else(|| Track::new(hand.side, timestamp));
         track.last = timestamp;
         track.window.push(timestamp, token, &self.config.stream);
         let age = |at: Timestamp| timestamp.since(at).as_secs_f64();
-        self.batch.push(track.window.frames().map(|kept| (&kept.frame, age(kept.timestamp))));
+        track.batch.clear();
+        track.batch.push(track.window.frames().map(|kept| (&kept.frame, age(kept.timestamp))));
+        track
     }
 }
 
 impl Track {
-    /// The newest frame's hand; keeps its depth for the frames to come.
-    fn place(&mut self, estimate: &WindowEstimate, config: &LiteConfig) -> Option<LiteHand> {
-        if !estimate.is_finite() {
-            return None;
+    fn new(side: Side, now: Timestamp) -> Self {
+        Self {
+            side,
+            window: Window::new(),
+            last: now,
+            since_kept: 0.0,
+            batch: Batch::default(),
+            memory: NetworkMemory::default(),
         }
-        let newest = estimate.len().checked_sub(1)?;
-        let rows = self.window.frames().enumerate().map(|(row, kept)| DepthRow {
-            weak: estimate.weak_depth(row),
-            change: estimate.depth_change(row),
-            placed: kept.placed,
-        });
-        let rows: Vec<DepthRow> = rows.collect();
-        let placed = config.placement.place(&rows)?;
-        let since_kept = newest.checked_sub(1).map(|kept| rows[newest].change - rows[kept].change);
-        let depth_change = since_kept.map(|change| change - self.since_kept);
-        let stays = self.window.newest_stays(&config.stream);
-        self.since_kept = if stays { 0.0 } else { since_kept.unwrap_or(0.0) };
-        self.window.newest()?.placed = Some(placed);
-        Some(LiteHand {
-            rotations: estimate.rotations(newest),
-            betas: estimate.betas(),
-            root_ray: estimate.root_ray(newest),
-            depth: placed.depth,
-            weak2full_depth: rows[newest].weak,
-            depth_change,
-        })
     }
+
+    /// What the network says of the newest frame of the window.
+    fn answer(&mut self, network: &LiteNetwork, config: &LiteConfig) -> Option<LiteHand> {
+        let estimate = network.run(&self.batch, &mut self.memory).next()?;
+        place(&mut self.window, &mut self.since_kept, &estimate, config)
+    }
+}
+
+/// The newest frame's hand; keeps its depth for the frames to come.
+fn place(
+    window: &mut Window<FrameToken>,
+    since_kept: &mut f64,
+    estimate: &WindowEstimate,
+    config: &LiteConfig,
+) -> Option<LiteHand> {
+    if !estimate.is_finite() {
+        return None;
+    }
+    let newest = estimate.len().checked_sub(1)?;
+    let rows = window.frames().enumerate().map(|(row, kept)| DepthRow {
+        weak: estimate.weak_depth(row),
+        change: estimate.depth_change(row),
+        placed: kept.placed,
+    });
+    let rows: Vec<DepthRow> = rows.collect();
+    let placed = config.placement.place(&rows)?;
+    let since_before = newest.checked_sub(1).map(|kept| rows[newest].change - rows[kept].change);
+    let depth_change = since_before.map(|change| change - *since_kept);
+    let stays = window.newest_stays(&config.stream);
+    *since_kept = if stays { 0.0 } else { since_before.unwrap_or(0.0) };
+    window.newest()?.placed = Some(placed);
+    Some(LiteHand {
+        rotations: estimate.rotations(newest),
+        betas: estimate.betas(),
+        root_ray: estimate.root_ray(newest),
+        depth: placed.depth,
+        weak2full_depth: rows[newest].weak,
+        depth_change,
+    })
 }
 
 /// The box of the hand that hand `at` has beside it, in camera space: the person's other hand before one of

@@ -14,6 +14,7 @@ use crate::geometry::{CameraModel, CameraPoint, Pixel};
 use crate::hand::HandModel;
 use crate::hand::mirror::mirror_point;
 use crate::haptic::{StreamConfig, WINDOW};
+use crate::jobs::InOrder;
 
 const LEFT: TrackId = TrackId(4);
 const RIGHT: TrackId = TrackId(9);
@@ -66,7 +67,7 @@ fn lite() -> LiteHaptic {
 
 /// The right hand alone in one frame.
 fn update(lite: &mut LiteHaptic, frame: usize) -> LiteHand {
-    lite.update(&[input(RIGHT, seen(Side::Right, frame))], &CAMERA, at(frame)).remove(0).unwrap()
+    lite.update(&[input(RIGHT, seen(Side::Right, frame))], &CAMERA, at(frame), &InOrder).remove(0).unwrap()
 }
 
 /// The network on the right hand's `frames` from scratch: pose, shape, weak depth and last change.
@@ -130,7 +131,7 @@ fn a_long_gap_starts_the_track_afresh() {
     assert_from_scratch(&back, &[24]);
     assert_eq!(back.depth, back.weak2full_depth);
     // A minute without a hand leaves nothing behind.
-    lite.update(&[], &CAMERA, Timestamp::from_seconds(60.0));
+    lite.update(&[], &CAMERA, Timestamp::from_seconds(60.0), &InOrder);
     assert_from_scratch(&update(&mut lite, 2000), &[2000]);
 }
 
@@ -140,7 +141,7 @@ fn a_forgotten_track_and_one_that_changes_sides_begin_anew() {
     update(&mut lite, 0);
     lite.forget(RIGHT);
     assert_from_scratch(&update(&mut lite, 1), &[1]);
-    lite.update(&[input(RIGHT, seen(Side::Left, 2))], &CAMERA, at(2));
+    lite.update(&[input(RIGHT, seen(Side::Left, 2))], &CAMERA, at(2), &InOrder);
     assert_from_scratch(&update(&mut lite, 3), &[3]);
 }
 
@@ -150,11 +151,12 @@ fn the_order_of_hands_in_a_frame_changes_nothing_to_the_bit() {
     for frame in 0..12 {
         let hands = both(frame);
         let turned: Vec<HandInput> = hands.iter().rev().cloned().collect();
-        let mut other = swapped.update(if frame % 3 == 0 { &turned } else { &hands }, &CAMERA, at(frame));
+        let mut other =
+            swapped.update(if frame % 3 == 0 { &turned } else { &hands }, &CAMERA, at(frame), &InOrder);
         if frame % 3 == 0 {
             other.reverse();
         }
-        assert_eq!(lite.update(&hands, &CAMERA, at(frame)), other);
+        assert_eq!(lite.update(&hands, &CAMERA, at(frame), &InOrder), other);
     }
 }
 
@@ -168,14 +170,16 @@ fn a_track_knows_of_the_other_hand_no_more_than_its_box() {
         let pixels = &mut other[1].observation.keypoints_px;
         // The points inside the box trade places.
         pixels.reverse();
-        let (ours, theirs) =
-            (lite.update(&hands, &CAMERA, at(frame)), changed.update(&other, &CAMERA, at(frame)));
+        let (ours, theirs) = (
+            lite.update(&hands, &CAMERA, at(frame), &InOrder),
+            changed.update(&other, &CAMERA, at(frame), &InOrder),
+        );
         assert_eq!(ours[0], theirs[0]);
         differs |= ours[1] != theirs[1];
     }
     assert!(differs);
     let alone = update(&mut self::lite(), 0);
-    let beside = self::lite().update(&both(0), &CAMERA, at(0)).remove(0);
+    let beside = self::lite().update(&both(0), &CAMERA, at(0), &InOrder).remove(0);
     assert_ne!(Some(alone), beside, "the other hand's box is part of the context");
 }
 
@@ -191,8 +195,8 @@ fn a_mirrored_scene_gives_the_mirrored_hands() {
             observation.landmarks_m = observation.landmarks_m.map(mirror_point);
             hand
         });
-        let ours = lite.update(&hands, &CAMERA, at(frame));
-        let theirs = mirror.update(&mirrored, &CAMERA, at(frame));
+        let ours = lite.update(&hands, &CAMERA, at(frame), &InOrder);
+        let theirs = mirror.update(&mirrored, &CAMERA, at(frame), &InOrder);
         for (ours, theirs) in ours.into_iter().zip(theirs) {
             let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
             let turn = |(a, b): (&Rotation3<f64>, &Rotation3<f64>)| a.angle_to(b);
@@ -219,7 +223,7 @@ fn what_cannot_be_a_hand_is_refused_and_its_track_goes_on_as_if_nothing_was_seen
         for frame in 0..3 {
             update(&mut lite, frame);
         }
-        assert_eq!(lite.update(&[input(RIGHT, observation)], &CAMERA, at(3)), [None]);
+        assert_eq!(lite.update(&[input(RIGHT, observation)], &CAMERA, at(3), &InOrder), [None]);
         assert_from_scratch(&update(&mut lite, 4), &[0, 1, 2, 4]);
     }
 }
@@ -229,7 +233,8 @@ fn landmarks_that_are_not_finite_are_left_out() {
     let mut observation = seen(Side::Right, 0);
     observation.landmarks_m[3].y = f32::NAN;
     let without = HandObservation { landmarks_m: [Vector3::zeros(); KEYPOINTS], ..observation.clone() };
-    let hands = [observation, without].map(|o| lite().update(&[input(RIGHT, o)], &CAMERA, at(0)).remove(0));
+    let hands =
+        [observation, without].map(|o| lite().update(&[input(RIGHT, o)], &CAMERA, at(0), &InOrder).remove(0));
     assert!(hands[0].is_some());
     assert_eq!(hands[0], hands[1]);
 }
@@ -237,7 +242,7 @@ fn landmarks_that_are_not_finite_are_left_out() {
 #[test]
 fn a_second_hand_under_the_same_track_is_refused() {
     let hands = [input(RIGHT, seen(Side::Right, 0)), input(RIGHT, seen(Side::Right, 1))];
-    let answers = lite().update(&hands, &CAMERA, at(0));
+    let answers = lite().update(&hands, &CAMERA, at(0), &InOrder);
     assert!(answers[0].is_some() && answers[1].is_none());
 }
 
@@ -268,7 +273,10 @@ fn the_other_hand_is_the_persons_other_hand_before_any_stranger() {
         ..seen(Side::Right, 0)
     };
     let three = [two[0].clone(), input(stranger, large), two[1].clone()];
-    assert_eq!(lite().update(&two, &CAMERA, at(0))[0], lite().update(&three, &CAMERA, at(0))[0]);
+    assert_eq!(
+        lite().update(&two, &CAMERA, at(0), &InOrder)[0],
+        lite().update(&three, &CAMERA, at(0), &InOrder)[0]
+    );
 }
 
 #[test]

@@ -1,81 +1,114 @@
-//! The block of a window decoder: attention over the window, attention to its surroundings, feed-forward
-//! (HaPTIC, Ye et al. 2025, its cross-view and global layers).
+//! The block of a window decoder: a chain of sub-layers, each behind a norm and beside a residual connection
+//! (HaPTIC, Ye et al. 2025, whose block is HaMeR's (Pavlakos et al. 2024) with two attentions more).
 
-use super::attention::AttentionMemory;
-use super::checkpoint::{CheckpointError, Scope};
-use super::norm::EPSILON;
-use super::{Attention, FeedForward, Group, Isa, LayerNorm};
+use super::attention::{AttentionMemory, Sight};
+use super::linear::room;
+use super::{Attention, FeedForward, Group, LayerNorm, Probe};
 
-/// Sizes of a [`WindowBlock`].
+/// Where the frame codes join the tokens of a window attention. The residual never holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockConfig {
-    /// Numbers of a token.
-    pub width: usize,
-    /// Heads of both attentions.
-    pub heads: usize,
-    /// Hidden numbers of the feed-forward layers.
-    pub hidden: usize,
+pub enum CodePlace {
+    /// Onto the tokens: the norm sees them.
+    BeforeNorm,
+    /// Onto the normed tokens.
+    AfterNorm,
 }
 
-/// One block: `view` over the frames of the window, `global` to the context, `feed`; each behind a norm
-/// and beside a residual connection.
+/// What a sub-layer adds to the tokens.
+pub enum Sublayer {
+    /// Attention of each token to itself alone.
+    Own(Attention),
+    /// Attention of each token to its near surroundings: the crop of its frame.
+    Near(Attention),
+    /// Attention of each token to the tokens of its window.
+    View(Attention, CodePlace),
+    /// Attention of each token to its far surroundings: the whole frame, or all boxes.
+    Far(Attention),
+    /// Feed-forward layers.
+    Feed(FeedForward),
+}
+
+/// One block.
 pub struct WindowBlock {
-    norm_view: LayerNorm,
-    view: Attention,
-    norm_global: LayerNorm,
-    global: Attention,
-    norm_feed: LayerNorm,
-    feed: FeedForward,
+    sublayers: Vec<(LayerNorm, Sublayer)>,
+}
+
+/// What the tokens of a batch see.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Each token's frame code.
+    pub code: &'a [f32],
+    /// The windows.
+    pub views: &'a [Group],
+    /// What [`Sublayer::Near`] looks at.
+    pub near: Sight<'a>,
+    /// What [`Sublayer::Far`] looks at.
+    pub far: Sight<'a>,
 }
 
 /// Working memory of a [`WindowBlock`].
 #[derive(Default)]
 pub struct BlockMemory {
     attention: AttentionMemory,
+    coded: Vec<f32>,
     normed: Vec<f32>,
     hidden: Vec<f32>,
     change: Vec<f32>,
 }
 
+impl Sublayer {
+    /// What the sub-layer is called where a [`Probe`] looks.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "self_attn",
+            Self::Near(_) => "cross_attn",
+            Self::View(..) => "cross_view",
+            Self::Far(_) => "global",
+            Self::Feed(_) => "ff",
+        }
+    }
+}
+
 impl WindowBlock {
-    /// Reads `norm_view`, `view`, `norm_global`, `global`, `norm_feed` and `feed`.
-    ///
-    /// # Errors
-    /// [`CheckpointError`].
-    pub fn read(scope: &Scope, config: &BlockConfig, isa: Isa) -> Result<Self, CheckpointError> {
-        let BlockConfig { width, heads, hidden } = *config;
-        Ok(Self {
-            norm_view: LayerNorm::read(&scope.part("norm_view"), width, EPSILON)?,
-            view: Attention::read(&scope.part("view"), width, heads, isa)?,
-            norm_global: LayerNorm::read(&scope.part("norm_global"), width, EPSILON)?,
-            global: Attention::read(&scope.part("global"), width, heads, isa)?,
-            norm_feed: LayerNorm::read(&scope.part("norm_feed"), width, EPSILON)?,
-            feed: FeedForward::read(&scope.part("feed"), [width, hidden, width], isa)?,
-        })
+    /// A block of sub-layers with the norms before them, in the order in which they run.
+    pub fn new(sublayers: Vec<(LayerNorm, Sublayer)>) -> Self {
+        Self { sublayers }
     }
 
-    /// Changes the tokens `x`. `code` holds each row's frame code, which queries, keys and values of the
-    /// window attention see but the residual does not; `views` and `globals` say which rows see which.
-    pub fn apply(
-        &self,
-        x: &mut [f32],
-        code: &[f32],
-        context: &[f32],
-        views: &[Group],
-        globals: &[Group],
-        memory: &mut BlockMemory,
-    ) {
-        let BlockMemory { attention, normed, hidden, change } = memory;
-        self.norm_view.apply(x, normed);
-        add(normed, code);
-        self.view.apply(normed, normed, views, attention, change);
-        add(x, change);
-        self.norm_global.apply(x, normed);
-        self.global.apply(normed, context, globals, attention, change);
-        add(x, change);
-        self.norm_feed.apply(x, normed);
-        self.feed.apply(normed, self.feed.pitch(), hidden, change);
-        add(x, change);
+    /// Changes the tokens `x`, rows [`room`] apart. Shows input and output of every sub-layer as
+    /// `self_attn.in`, `self_attn.out`, and so on.
+    pub fn apply(&self, x: &mut [f32], around: &Surroundings, memory: &mut BlockMemory, mut probe: Probe) {
+        let BlockMemory { attention, coded, normed, hidden, change } = memory;
+        for (norm, sublayer) in &self.sublayers {
+            let before: &[f32] = if let Sublayer::View(_, CodePlace::BeforeNorm) = sublayer {
+                coded.clear();
+                coded.extend_from_slice(x);
+                add(coded, around.code);
+                coded
+            } else {
+                x
+            };
+            let mut probe = probe.part(sublayer.name());
+            probe.see_rows(format_args!("in"), before, norm.width());
+            norm.apply(before, normed);
+            match sublayer {
+                Sublayer::Own(own) => {
+                    let alone: Vec<Group> = (0..x.len() / room(norm.width())).map(Group::alone).collect();
+                    own.apply(normed, Sight::Groups(normed, &alone), attention, change);
+                }
+                Sublayer::Near(near) => near.apply(normed, around.near, attention, change),
+                Sublayer::View(view, place) => {
+                    if *place == CodePlace::AfterNorm {
+                        add(normed, around.code);
+                    }
+                    view.apply(normed, Sight::Groups(normed, around.views), attention, change);
+                }
+                Sublayer::Far(far) => far.apply(normed, around.far, attention, change),
+                Sublayer::Feed(feed) => feed.apply(normed, room(norm.width()), hidden, change),
+            }
+            probe.see_rows(format_args!("out"), change, norm.width());
+            add(x, change);
+        }
     }
 }
 

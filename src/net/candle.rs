@@ -6,9 +6,9 @@
 use candle_core::{D, Device, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, Module, ops::softmax_last_dim};
 
+use super::CheckpointError;
 use super::checkpoint::Scope;
 use super::norm::EPSILON;
-use super::{BlockConfig, CheckpointError};
 
 /// The tensor `name` of `scope`.
 ///
@@ -100,7 +100,7 @@ impl Attention {
     }
 }
 
-/// One block of a window decoder.
+/// One block of the lite window decoder.
 pub struct WindowBlock {
     norm_view: LayerNorm,
     view: Attention,
@@ -111,12 +111,11 @@ pub struct WindowBlock {
 }
 
 impl WindowBlock {
-    /// Reads the block, named as [`super::WindowBlock::read`] says.
+    /// Reads `norm_view`, `view`, `norm_global`, `global`, `norm_feed` and `feed`.
     ///
     /// # Errors
     /// As [`tensor`].
-    pub fn read(scope: &Scope, config: &BlockConfig) -> Result<Self> {
-        let BlockConfig { width, heads, hidden } = *config;
+    pub fn read(scope: &Scope, width: usize, heads: usize, hidden: usize) -> Result<Self> {
         Ok(Self {
             norm_view: layer_norm(&scope.part("norm_view"), width)?,
             view: Attention::read(&scope.part("view"), width, heads)?,

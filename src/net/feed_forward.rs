@@ -10,6 +10,15 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
+    /// `second` after the GELU of `first`.
+    ///
+    /// # Panics
+    /// When the layers do not fit together.
+    pub fn new(first: Linear, second: Linear) -> Self {
+        assert_eq!(first.outputs(), second.inputs(), "layers of one feed-forward");
+        Self { first, second }
+    }
+
     /// Reads `0` `[hidden, inputs]` and `2` `[outputs, hidden]` with their biases.
     ///
     /// # Errors
@@ -19,10 +28,8 @@ impl FeedForward {
         [inputs, hidden, outputs]: [usize; 3],
         isa: Isa,
     ) -> Result<Self, CheckpointError> {
-        Ok(Self {
-            first: Linear::read(&scope.part(0), inputs, hidden, isa)?,
-            second: Linear::read(&scope.part(2), hidden, outputs, isa)?,
-        })
+        let first = Linear::read(&scope.part(0), inputs, hidden, isa)?;
+        Ok(Self::new(first, Linear::read(&scope.part(2), hidden, outputs, isa)?))
     }
 
     /// Numbers from row to row of the result.

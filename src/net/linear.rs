@@ -13,6 +13,11 @@ use super::{Isa, gelu};
 /// Rows of outputs have room for a multiple of this many numbers: whole registers of every instruction set.
 pub const LANE_STEP: usize = 16;
 
+/// Numbers from row to row of a list whose rows have `width` numbers each: room for whole registers.
+pub const fn room(width: usize) -> usize {
+    width.next_multiple_of(LANE_STEP)
+}
+
 /// `y = W x + b` for rows `x`.
 pub struct Linear {
     isa: Isa,
@@ -58,9 +63,19 @@ impl Linear {
         Self { isa, inputs, outputs, packed }
     }
 
+    /// Numbers of a row that goes in.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Numbers of a row that comes out.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// Numbers from row to row of the result: the outputs and room for whole registers.
     pub fn pitch(&self) -> usize {
-        self.outputs.next_multiple_of(LANE_STEP)
+        room(self.outputs)
     }
 
     /// The layer's result for each row of `input`, whose rows are `pitch` numbers apart, into `out`.

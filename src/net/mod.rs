@@ -23,13 +23,13 @@ mod norm;
 mod probe;
 pub(crate) mod simd;
 
-pub use attention::{Attention, AttentionMemory, Group};
+pub use attention::{Attention, AttentionMemory, Group, Sight};
 pub(crate) use block::add;
-pub use block::{BlockConfig, BlockMemory, WindowBlock};
+pub use block::{BlockMemory, CodePlace, Sublayer, Surroundings, WindowBlock};
 pub use checkpoint::{Checkpoint, CheckpointError, Scope};
 pub use feed_forward::FeedForward;
 pub use gelu::gelu;
 pub use isa::Isa;
-pub use linear::{LANE_STEP, Linear};
+pub use linear::{LANE_STEP, Linear, room};
 pub use norm::{EPSILON as LAYER_NORM_EPSILON, LayerNorm};
 pub use probe::Probe;

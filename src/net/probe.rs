@@ -2,6 +2,8 @@
 
 use std::fmt::{Arguments, Display};
 
+use super::room;
+
 /// A view into a running network. A normal run takes [`Probe::off`], which costs nothing.
 ///
 /// Places are named as in PyTorch's state dicts, part by part: `block0.attn_out`.
@@ -33,6 +35,14 @@ impl<'a> Probe<'a> {
     /// Whether anyone looks: for numbers that only a probe needs.
     pub fn is_on(&self) -> bool {
         self.see.is_some()
+    }
+
+    /// Shows the `width` numbers of each row of a list whose rows lie [`room`] apart.
+    pub fn see_rows(&mut self, name: Arguments<'_>, rows: &[f32], width: usize) {
+        if self.is_on() {
+            let rows = rows.chunks_exact(room(width)).flat_map(|row| &row[..width]);
+            self.see(name, &rows.copied().collect::<Vec<f32>>());
+        }
     }
 
     /// Shows the numbers of the place `name`; `probe.see(format_args!("block{i}"), &x)`.

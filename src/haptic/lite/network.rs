@@ -8,8 +8,8 @@ use crate::hand::SHAPES;
 use crate::hand::joints::MANO_JOINTS;
 use crate::haptic::WINDOW;
 use crate::net::{
-    BlockConfig, BlockMemory, Checkpoint, CheckpointError, FeedForward, Group, Isa, LAYER_NORM_EPSILON,
-    LayerNorm, WindowBlock, add,
+    Attention, BlockMemory, Checkpoint, CheckpointError, CodePlace, FeedForward, Group, Isa,
+    LAYER_NORM_EPSILON, LayerNorm, Linear, Probe, Scope, Sight, Sublayer, Surroundings, WindowBlock, add,
 };
 
 /// The trained network; `weights/README.md` says where it comes from.
@@ -17,6 +17,16 @@ pub(super) const WEIGHTS: &[u8] = include_bytes!("../../../weights/lite_haptic.s
 
 /// Sizes of the blocks.
 pub(super) const BLOCK: BlockConfig = BlockConfig { width: 128, heads: 4, hidden: 384 };
+
+/// Sizes of a block.
+pub(super) struct BlockConfig {
+    /// Numbers of a token.
+    pub width: usize,
+    /// Heads of both attentions.
+    pub heads: usize,
+    /// Hidden numbers of the feed-forward layers.
+    pub hidden: usize,
+}
 pub(super) const BLOCKS: usize = 4;
 
 /// Places of a row's numbers: 16 rotations, shape, scale, offset, depth change.
@@ -106,8 +116,7 @@ impl Batch {
 
     /// Makes the rows from `first` on a window.
     fn close_window(&mut self, first: usize) {
-        let rows = first..self.boxes.len();
-        self.windows.push(Group { queries: rows.clone(), source: rows });
+        self.windows.push(Group::among(first..self.boxes.len()));
     }
 
     /// Token and context input of each window.
@@ -152,7 +161,7 @@ impl LiteNetwork {
         let root = checkpoint.root();
         let BlockConfig { width, hidden, .. } = BLOCK;
         let feed = |name, sizes| FeedForward::read(&root.part(name), sizes, isa);
-        let blocks = (0..BLOCKS).map(|l| WindowBlock::read(&root.part("blocks").part(l), &BLOCK, isa));
+        let blocks = (0..BLOCKS).map(|l| read_block(&root.part("blocks").part(l), isa));
         Ok(Self {
             embed: feed("embed", [TOKEN, hidden, width])?,
             embed_norm: LayerNorm::read(
@@ -207,8 +216,11 @@ impl LiteNetwork {
             let rows = window.queries.start * width..window.queries.end * width;
             add(&mut context[rows], &self.context_code[first..]);
         }
+        let windows = &batch.windows;
+        let far = Sight::Groups(context, windows);
+        let around = Surroundings { code, views: windows, near: Sight::Each(&[]), far };
         for layer in &self.blocks {
-            layer.apply(x, code, context, &batch.windows, &batch.windows, block);
+            layer.apply(x, &around, block, Probe::off());
         }
         self.norm.apply(x, normed);
         self.head.apply(normed, width, hidden, out);
@@ -224,6 +236,24 @@ impl LiteNetwork {
             }
         })
     }
+}
+
+/// Reads attention over the window (`view`), attention to the context (`global`) and `feed`, with the norms
+/// before them.
+fn read_block(scope: &Scope, isa: Isa) -> Result<WindowBlock, CheckpointError> {
+    let BlockConfig { width, heads, hidden } = BLOCK;
+    let norm = |name| LayerNorm::read(&scope.part(name), width, LAYER_NORM_EPSILON);
+    let attention = |name| {
+        let scope = scope.part(name);
+        let linear = |name, outputs| Linear::read(&scope.part(name), width, outputs, isa);
+        Ok(Attention::new(linear("q", width)?, linear("kv", 2 * width)?, linear("out", width)?, heads))
+    };
+    let feed = FeedForward::read(&scope.part("feed"), [width, hidden, width], isa)?;
+    Ok(WindowBlock::new(vec![
+        (norm("norm_view")?, Sublayer::View(attention("view")?, CodePlace::AfterNorm)),
+        (norm("norm_global")?, Sublayer::Far(attention("global")?)),
+        (norm("norm_feed")?, Sublayer::Feed(feed)),
+    ]))
 }
 
 impl WindowEstimate<'_> {

@@ -3,11 +3,11 @@
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module};
 
-use super::network::{BLOCK, BLOCKS, Batch, OUTPUTS};
+use super::network::{BLOCK, BLOCKS, Batch, BlockConfig, OUTPUTS};
 use super::tokens::{CONTEXT, TOKEN};
 use crate::haptic::WINDOW;
+use crate::net::Checkpoint;
 use crate::net::candle::{FeedForward, WindowBlock, layer_norm, tensor};
-use crate::net::{BlockConfig, Checkpoint};
 
 /// The network with its weights.
 pub struct ReferenceNetwork {
@@ -30,9 +30,10 @@ impl ReferenceNetwork {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let checkpoint = Checkpoint::parse(bytes).map_err(candle_core::Error::wrap)?;
         let root = checkpoint.root();
-        let BlockConfig { width, hidden, .. } = BLOCK;
+        let BlockConfig { width, heads, hidden } = BLOCK;
         let feed = |name, sizes| FeedForward::read(&root.part(name), sizes);
-        let blocks = (0..BLOCKS).map(|l| WindowBlock::read(&root.part("blocks").part(l), &BLOCK));
+        let blocks =
+            (0..BLOCKS).map(|l| WindowBlock::read(&root.part("blocks").part(l), width, heads, hidden));
         Ok(Self {
             embed: feed("embed", [TOKEN, hidden, width])?,
             embed_norm: layer_norm(&root.part("embed_residual").part("norm"), width)?,

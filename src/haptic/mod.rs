@@ -8,6 +8,7 @@
 //! Everything here lives in right-hand space: left hands are mirrored on the way in, and leave mirrored.
 
 mod error;
+pub mod full;
 mod lite;
 mod placement;
 mod stream;

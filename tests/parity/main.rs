@@ -1,6 +1,7 @@
-//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`.
+//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, or `hand`.
 
 mod hand;
+mod haptic;
 mod mediapipe;
 mod metrics;
 #[path = "../support/mod.rs"]

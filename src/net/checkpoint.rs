@@ -69,12 +69,27 @@ impl Scope<'_> {
         Self { checkpoint: self.checkpoint, prefix: format!("{}{name}.", self.prefix) }
     }
 
+    /// The full name of the tensor `name`.
+    pub fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The sizes of the tensor `name`; `None` where it is absent.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.checkpoint.0.tensor(&self.name(name)).ok().map(|tensor| tensor.shape().to_vec())
+    }
+
+    /// Whether there is a tensor `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.shape(name).is_some()
+    }
+
     /// The numbers of the tensor `name`, row-major, which must have the sizes `shape`.
     ///
     /// # Errors
     /// All but [`CheckpointError::Unreadable`].
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let name = format!("{}{name}", self.prefix);
+        let name = self.name(name);
         let Ok(tensor) = self.checkpoint.0.tensor(&name) else {
             return Err(CheckpointError::Missing(name));
         };

@@ -19,6 +19,17 @@ impl Fixture {
         Self(std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
     }
 
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Names of all tensors.
+    pub fn names(&self) -> Vec<String> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        file.names().into_iter().map(str::to_owned).collect()
+    }
+
     /// The numbers of one tensor in row-major order.
     pub fn numbers(&self, name: &str) -> Vec<f64> {
         let file = SafeTensors::deserialize(&self.0).unwrap();
@@ -28,6 +39,7 @@ impl Fixture {
                 tensor.data().as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
             }
             Dtype::U8 => tensor.data().iter().map(|&b| f64::from(b)).collect(),
+            Dtype::I64 => tensor.data().as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect(),
             Dtype::F64 => tensor.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
             other => panic!("{name} is {other:?}"),
         }

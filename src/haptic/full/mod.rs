@@ -1,14 +1,23 @@
 //! HaMeR's and HaPTIC's networks as released, streamed: pictures in, hands in metres out.
 //!
-//! `crop` cuts what the backbone reads out of a frame, as a [`Picture`].
+//! `crop` cuts what the backbone reads out of a frame, as a [`Picture`]. `decoder` and `heads` turn features
+//! into numbers; `network` says what a network does for a stream, wherever it computes.
 
 mod boxes;
+mod config;
 mod crop;
+mod decoder;
 mod error;
+mod heads;
+mod network;
 mod picture;
 mod taps;
 
 pub use boxes::{CropRule, HandBox};
+pub use config::{DecoderConfig, DecoderForm, NetworkKind};
 pub use crop::{Cropper, Cut, Sampling, Square};
+pub use decoder::{Decoder, DecoderMemory, FrameFeatures};
 pub use error::PictureError;
+pub use heads::HeadRow;
+pub use network::{HandPictures, NetworkError, NetworkShape, Slot, WindowNetwork};
 pub use picture::Picture;

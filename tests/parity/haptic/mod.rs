@@ -1,3 +1,5 @@
 //! HaMeR and HaPTIC as released: `cargo test --release --test parity -- haptic`.
 
+mod decoder;
 mod pictures;
+mod variant;

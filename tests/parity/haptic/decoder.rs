@@ -1,0 +1,143 @@
+//! The decoder and its heads on the released backbone's features.
+
+use std::collections::BTreeMap;
+
+use handstream::haptic::full::{
+    Decoder, DecoderConfig, DecoderForm, DecoderMemory, FrameFeatures, HeadRow, NetworkKind,
+};
+use handstream::net::{Checkpoint, Isa, Probe, room};
+
+use super::variant::{Variant, off, token_rows};
+use crate::tensors::Fixture;
+
+/// Of inner activations; tells the epsilons of the norms apart.
+const ACTIVATIONS: f64 = 1e-5;
+/// Of what leaves the network.
+const OUTPUTS: f64 = 5e-5;
+
+/// The cases of HaPTIC and the frames of each clip in them.
+const CASES: [(&str, usize); 5] =
+    [("haptic_m8", 8), ("haptic_m3", 3), ("haptic_m1_video", 1), ("haptic_m1_image", 1), ("haptic_b2t3", 3)];
+
+/// What a decoder gave: the rows, and the inner activations by name.
+struct Run {
+    rows: Vec<HeadRow>,
+    seen: BTreeMap<String, Vec<f64>>,
+}
+
+/// The features of one frame: crop, whole frame.
+type Frame = (Vec<f32>, Vec<f32>);
+
+fn decoder(variant: &Variant, weights: &Fixture, form: DecoderForm) -> Decoder {
+    let checkpoint = Checkpoint::parse(weights.bytes()).unwrap();
+    let scope = checkpoint.root().part("mano_head");
+    let config = DecoderConfig::read(&scope, Some(variant.number("decoder", "heads"))).unwrap();
+    Decoder::read(&scope, &config, form, Isa::best()).unwrap()
+}
+
+fn features(decoder: &Decoder, case: &Fixture) -> Vec<Frame> {
+    let width = decoder.config().context;
+    let rows = |name: &str| token_rows(&case.numbers(name), width, room(width));
+    let crops = rows("vit.crop.features");
+    let wholes = match decoder.config().kind {
+        NetworkKind::Haptic => rows("vit.full.features"),
+        NetworkKind::Hamer => crops.clone(),
+    };
+    crops.into_iter().zip(wholes).collect()
+}
+
+/// Runs clips of `length` frames.
+fn run(decoder: &Decoder, frames: &[&Frame], length: usize) -> Run {
+    let frames: Vec<FrameFeatures> =
+        frames.iter().map(|(crop, whole)| FrameFeatures { crop, whole }).collect();
+    let windows: Vec<&[FrameFeatures]> = frames.chunks(length).collect();
+    let (mut rows, mut seen) = (Vec::new(), BTreeMap::new());
+    let mut see = |name: &str, numbers: &[f32]| {
+        seen.insert(name.to_owned(), numbers.iter().map(|&v| f64::from(v)).collect());
+    };
+    decoder.apply(&windows, &mut DecoderMemory::default(), Probe::on(&mut see), &mut rows);
+    Run { rows, seen }
+}
+
+impl Run {
+    /// The largest difference of the inner activations that both have, and how many there were.
+    fn inner(&self, case: &Fixture) -> (f64, usize) {
+        let (mut worst, mut count) = (0.0_f64, 0);
+        for name in case.names() {
+            if let Some(ours) = self.seen.get(&name) {
+                let off = off(ours.iter().copied(), &case.numbers(&name));
+                assert!(off < ACTIVATIONS, "{name} differs by {off:.1e}");
+                (worst, count) = (worst.max(off), count + 1);
+            }
+        }
+        (worst, count)
+    }
+
+    /// The largest difference of the outputs.
+    fn outputs(&self, case: &Fixture) -> f64 {
+        let rows = || self.rows.iter();
+        let matrix = |range: std::ops::Range<usize>| {
+            let flat = move |row: &HeadRow| {
+                let matrices = row.matrices()[range.clone()].to_vec();
+                matrices.into_iter().flat_map(|r| r.matrix().transpose().as_slice().to_vec())
+            };
+            rows().flat_map(flat).collect::<Vec<f64>>()
+        };
+        let numbers = |name: &str| case.numbers(&format!("out.{name}"));
+        let mut offs = vec![
+            off(matrix(0..1), &numbers("pred_mano_params.global_orient")),
+            off(matrix(1..16), &numbers("pred_mano_params.hand_pose")),
+            off(rows().flat_map(|row| row.betas.map(f64::from)), &numbers("pred_mano_params.betas")),
+            off(rows().flat_map(|row| row.camera.map(f64::from)), &numbers("pred_cam")),
+        ];
+        if case.names().iter().any(|name| name == "out.pred_depth") {
+            offs.push(off(rows().map(|row| f64::from(row.depth)), &numbers("pred_depth")));
+        }
+        offs.into_iter().fold(0.0, f64::max)
+    }
+}
+
+/// Every case of HaPTIC: its name, the fixture, and what the decoder gives for its frames.
+fn haptic_runs(variant: &Variant, decoder: &Decoder) -> Vec<(&'static str, Fixture, Run)> {
+    let frames = features(decoder, &variant.file("haptic_m8"));
+    let cases = CASES.iter().filter(|(name, _)| variant.has(name));
+    let run = |&(name, length): &(&'static str, usize)| {
+        let case = variant.file(name);
+        // Features of the frames after the eighth are in no file: those cases run through the backbone too.
+        let index = case.numbers("in.frame_index").into_iter().map(|i| frames.get(i as usize));
+        let run = run(decoder, &index.collect::<Option<Vec<&Frame>>>()?, length);
+        Some((name, case, run))
+    };
+    cases.filter_map(run).collect()
+}
+
+#[test]
+fn haptics_decoder_equals_the_released_one_in_every_sublayer_for_every_window() {
+    for variant in Variant::all() {
+        let decoder = decoder(&variant, &variant.file("haptic_weights"), DecoderForm::Plain);
+        for (name, case, run) in haptic_runs(&variant, &decoder) {
+            let ((inner, count), outputs) = (run.inner(&case), run.outputs(&case));
+            println!(
+                "{} {name}: {count} activations within {inner:.1e}, outputs within {outputs:.1e}",
+                variant.name()
+            );
+            assert_eq!(count, 10 * decoder.config().depth + 5);
+            assert!(outputs < OUTPUTS, "{name}: outputs differ by {outputs:.1e}");
+        }
+    }
+}
+
+#[test]
+fn hamers_decoder_equals_the_released_one_in_every_sublayer() {
+    for variant in Variant::all() {
+        let case = variant.file("hamer_forward");
+        let decoder = decoder(&variant, &variant.file("hamer_weights"), DecoderForm::Plain);
+        assert_eq!(decoder.config().kind, NetworkKind::Hamer);
+        let frames = features(&decoder, &case);
+        let run = run(&decoder, &frames.iter().collect::<Vec<_>>(), 1);
+        let ((inner, count), outputs) = (run.inner(&case), run.outputs(&case));
+        println!("{}: {count} activations within {inner:.1e}, outputs within {outputs:.1e}", variant.name());
+        assert_eq!(count, 6 * decoder.config().depth + 4);
+        assert!(outputs < OUTPUTS, "outputs differ by {outputs:.1e}");
+    }
+}

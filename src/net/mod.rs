@@ -22,6 +22,7 @@ pub(crate) mod memory;
 mod norm;
 mod probe;
 pub(crate) mod simd;
+pub mod vit;
 
 pub use attention::{Attention, AttentionMemory, Group, Sight};
 pub(crate) use block::add;
@@ -33,3 +34,4 @@ pub use isa::Isa;
 pub use linear::{LANE_STEP, Linear, room};
 pub use norm::{EPSILON as LAYER_NORM_EPSILON, LayerNorm};
 pub use probe::Probe;
+pub use vit::{Vit, VitConfig, VitError, VitMemory};

@@ -3,3 +3,4 @@
 mod decoder;
 mod pictures;
 mod variant;
+mod vit;

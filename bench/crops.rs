@@ -12,7 +12,7 @@ const SIZE: PictureSize = PictureSize { width: 1280, height: 720 };
 const RUNS: usize = 300;
 
 fn main() {
-    let pixels = (0..SIZE.rgb_bytes()).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();
+    let pixels = (0..SIZE.rgb_bytes()).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
     let frame = Frame { pixels, size: SIZE, timestamp: Timestamp(0), sequence: 0 };
     let hand = |x: f64, side: f64| Square::new(Vector2::new(x, 350.2), side, SIZE);
     let cuts = [

@@ -7,6 +7,7 @@
 
 use nalgebra::Vector2;
 
+use super::mix::{PADDING, mix_columns, mix_rows};
 use super::picture::{MARGIN, NORMALISED, Picture, SQUARE};
 use super::taps::{Axis, AxisPlan, Direction};
 use crate::event::Side;
@@ -95,15 +96,14 @@ impl Cropper {
     /// Writes the picture of `cut` into `out`. A frame whose bytes do not fill its size is black.
     pub fn cut(&mut self, frame: &Frame, cut: &Cut, out: &mut Picture) {
         if frame.size.rgb_bytes() == 0 || frame.pixels.len() < frame.size.rgb_bytes() {
-            return blacken(out);
+            return blacken(out.planes_mut().zip(NORMALISED));
         }
         let rounded = self.plan(frame.size, cut);
         let width = frame.size.width * 3;
         let span = self.columns.span();
         let base = span.start;
-        // One float more: the last pixel is read as four.
         self.mixed.clear();
-        self.mixed.resize(span.len() * 3 + 1, 0.0);
+        self.mixed.resize(span.len() * 3 + PADDING, 0.0);
         let bytes = span.start * 3..span.end * 3;
         let mut planes = out.planes_mut();
         let (Some(red), Some(green), Some(blue)) = (planes.next(), planes.next(), planes.next()) else {
@@ -114,8 +114,12 @@ impl Cropper {
         for (((red, green), blue), (first, shares)) in reds.zip(greens).zip(blues).zip(self.rows.outputs()) {
             let source = frame.pixels.chunks_exact(width).skip(first);
             let source = source.filter_map(|row| row.get(bytes.clone()));
-            mix_rows(source.zip(shares.iter().copied()), &mut self.mixed);
-            mix_columns(&self.mixed, base, &self.columns, rounded, [red, green, blue]);
+            let out = [red, green, blue];
+            if mix_rows(source.zip(shares.iter().copied()), &mut self.mixed) {
+                mix_columns(&self.mixed, base, &self.columns, rounded, out);
+            } else {
+                blacken(out.into_iter().zip(NORMALISED));
+            }
         }
     }
 
@@ -163,58 +167,80 @@ fn blur_kernel(side: f64) -> Option<Vec<f64>> {
     Some(bell.into_iter().map(|value| value / sum).collect())
 }
 
-/// The sum of rows of bytes, each times its share.
-fn mix_rows<'a>(rows: impl Iterator<Item = (&'a [u8], f32)>, out: &mut [f32]) {
-    let mut rows = rows.filter(|(_, share)| *share != 0.0);
-    let mut fresh = true;
-    while let Some((row, share)) = rows.next() {
-        // Two rows at a time: without blur there are no more.
-        let (other, other_share) = rows.next().unwrap_or((row, 0.0));
-        for ((sum, &a), &b) in out.iter_mut().zip(row).zip(other) {
-            let mixed = f32::from(a) * share + f32::from(b) * other_share;
-            *sum = if fresh { mixed } else { *sum + mixed };
-        }
-        fresh = false;
-    }
-    if fresh {
-        out.fill(0.0);
+/// Makes planes, or parts of them, black.
+fn blacken<'a>(planes: impl Iterator<Item = (&'a mut [f32], [f32; 2])>) {
+    for (plane, [_, black]) in planes {
+        plane.fill(black);
     }
 }
 
-/// One row of the picture: mixes the pixels of `row`, whose first is column `base` of the frame.
-fn mix_columns(row: &[f32], base: usize, columns: &Axis, rounded: bool, out: [&mut [f32]; 3]) {
-    let [red, green, blue] = out;
-    let places = columns.outputs().zip(red.iter_mut().zip(green).zip(blue));
-    for ((start, shares), ((red, green), blue)) in places {
-        let mut sum = [0.0_f32; 4];
-        let pixels = row.get(start.saturating_sub(base) * 3..).unwrap_or_default();
-        for (tap, &share) in shares.iter().enumerate() {
-            if let Some(pixel) = pixels.get(tap * 3..).and_then(|pixels| pixels.first_chunk::<4>()) {
-                for (sum, colour) in sum.iter_mut().zip(pixel) {
-                    *sum += colour * share;
-                }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Timestamp;
+
+    fn noise(width: usize, height: usize) -> Frame {
+        let size = PictureSize::new(width, height);
+        let pixels = (0..size.rgb_bytes()).map(|i| (i * 7919 % 251) as u8).collect();
+        Frame { pixels, size, timestamp: Timestamp(0), sequence: 0 }
+    }
+
+    fn cut(frame: &Frame, cut: &Cut, sampling: Sampling) -> Picture {
+        let mut out = Picture::new();
+        Cropper::new(sampling).cut(frame, cut, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_left_hands_picture_is_the_right_hands_of_the_mirrored_frame() {
+        let frame = noise(61, 47);
+        let mut mirrored = frame.clone();
+        for row in mirrored.pixels.chunks_exact_mut(61 * 3) {
+            row.as_chunks_mut::<3>().0.reverse();
+        }
+        for (x, side) in [(20.5, 30.0), (3.0, 90.0), (59.25, 13.7)] {
+            let square = |x| Square::new(Vector2::new(x, 22.0), side, frame.size).unwrap();
+            let left = Cut { square: square(x), side: Side::Left, blurred: false };
+            let right = Cut { square: square(61.0 - x - 1.0), side: Side::Right, blurred: false };
+            assert!(cut(&frame, &left, Sampling::OpenCv4) == cut(&mirrored, &right, Sampling::OpenCv4));
+        }
+    }
+
+    #[test]
+    fn whatever_lies_outside_the_frame_is_black() {
+        let frame = noise(61, 47);
+        let square = Square::new(Vector2::new(-80.0, 22.0), 90.0, frame.size).unwrap();
+        let outside = cut(&frame, &Cut { square, side: Side::Right, blurred: false }, Sampling::Bilinear);
+        let black = Picture::from_square(&vec![0; 3 * SQUARE * SQUARE]).unwrap();
+        assert!(outside == black);
+        let short = Frame { pixels: vec![200; 9], ..frame };
+        assert!(cut(&short, &Cut { square, side: Side::Left, blurred: true }, Sampling::Bilinear) == black);
+    }
+
+    #[test]
+    fn squares_that_are_no_place_in_a_frame_are_refused() {
+        let size = PictureSize::new(640, 480);
+        let square = |x: f64, side: f64| Square::new(Vector2::new(x, 0.0), side, size);
+        for (x, side) in [(f64::NAN, 9.0), (9.0, f64::NAN), (9.0, 0.0), (9.0, -5.0), (9.0, 3e3), (1e9, 9.0)] {
+            assert_eq!(square(x, side), None, "{x} {side}");
+        }
+        assert!(square(-100.0, 2000.0).is_some());
+        assert_eq!(Square::whole(PictureSize::new(0, 0)), None);
+    }
+
+    #[test]
+    fn frames_of_any_size_can_be_cut() {
+        for (width, height) in [(1, 1), (1, 40), (40, 1), (2, 3)] {
+            let frame = noise(width, height);
+            let square = Square::whole(frame.size).unwrap();
+            for side in [Side::Left, Side::Right] {
+                let picture = cut(&frame, &Cut { square, side, blurred: true }, Sampling::OpenCv4);
+                assert!(picture.values().iter().all(|v| v.is_finite()));
             }
         }
-        if rounded {
-            sum = sum.map(rounded_step);
-        }
-        let [[r, r0], [g, g0], [b, b0]] = NORMALISED;
-        *red = sum[0] * r + r0;
-        *green = sum[1] * g + g0;
-        *blue = sum[2] * b + b0;
-    }
-}
-
-/// The nearest whole number, halves upward, of a multiple of 1/1024 in 0..=255.
-fn rounded_step(value: f32) -> f32 {
-    /// Floats of this size have no fraction, so that adding it rounds; every processor does that in vectors.
-    const WHOLE: f32 = 8_388_608.0;
-    const HALF_UP: f32 = 1.0 / 2048.0;
-    (value + HALF_UP + WHOLE) - WHOLE
-}
-
-fn blacken(out: &mut Picture) {
-    for (plane, [_, black]) in out.planes_mut().zip(NORMALISED) {
-        plane.fill(black);
+        let large = noise(1400, 700);
+        let square = Square::whole(large.size).unwrap();
+        let blurred = cut(&large, &Cut { square, side: Side::Left, blurred: true }, Sampling::OpenCv4);
+        assert!(blurred.values().iter().all(|v| v.abs() < 3.0));
     }
 }

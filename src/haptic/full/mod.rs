@@ -1,19 +1,23 @@
 //! HaMeR's and HaPTIC's networks as released, streamed: pictures in, hands in metres out.
 //!
-//! `crop` cuts what the backbone reads out of a frame, as a [`Picture`]. `decoder` and `heads` turn features
-//! into numbers; `network` says what a network does for a stream, wherever it computes.
+//! `boxes` says where, `crop` cuts what the backbone reads out of a frame as a [`Picture`]. `decoder` and
+//! `heads` turn features into numbers; `network` says what a network does for a stream, wherever it computes.
+//! `camera` takes the heads' weak cameras to metres.
 
 mod boxes;
+mod camera;
 mod config;
 mod crop;
 mod decoder;
 mod error;
 mod heads;
+mod mix;
 mod network;
 mod picture;
 mod taps;
 
 pub use boxes::{CropRule, HandBox};
+pub use camera::{CropView, WeakCamera};
 pub use config::{DecoderConfig, DecoderForm, NetworkKind};
 pub use crop::{Cropper, Cut, Sampling, Square};
 pub use decoder::{Decoder, DecoderMemory, FrameFeatures};

@@ -86,6 +86,11 @@ impl Axis {
         self.starts.iter().copied().zip(self.shares.chunks_exact(self.taps.max(1)))
     }
 
+    /// The same by `N` output pixels; `N` that do not divide the outputs leave the last ones out.
+    pub fn groups<const N: usize>(&self) -> impl Iterator<Item = (&[usize; N], &[f32])> {
+        self.starts.as_chunks().0.iter().zip(self.shares.chunks_exact((N * self.taps).max(1)))
+    }
+
     /// The source pixels that have a share anywhere; empty where the crop lies outside.
     pub fn span(&self) -> std::ops::Range<usize> {
         let seen = || self.outputs().filter(|(_, shares)| shares.iter().any(|&share| share != 0.0));

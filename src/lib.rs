@@ -44,5 +44,6 @@ pub mod net;
 pub mod output;
 #[cfg(feature = "render")]
 pub mod render;
+pub mod slam;
 pub mod source;
 pub mod view;

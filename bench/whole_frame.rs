@@ -56,7 +56,7 @@ fn time_clip(clip: &str, limit: usize) -> Result<serde_json::Value, Box<dyn std:
         }
         for frame in &frames {
             let start = Instant::now();
-            hands_found += front_end.process(frame).0.len();
+            hands_found += front_end.process(frame).hands.len();
             milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }

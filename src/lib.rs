@@ -20,7 +20,7 @@
 //! let camera = CameraModel::guess(source.info().size);
 //! let mut hands = HandFrontEnd::new(&ModelFiles::locate()?, model, camera, FrontEndConfig::default())?;
 //! while let Some(frame) = source.next_frame()? {
-//!     for hand in hands.process(&frame).0 {
+//!     for hand in hands.process(&frame).hands {
 //!         println!("{} wrist at {:?} m", hand.side.name(), hand.joints_camera[0]);
 //!     }
 //! }

@@ -67,7 +67,7 @@ pub fn watch(
             confidence: None,
         });
         frames.push(hands.collect());
-        let best = front_end.process(&frame).0.into_iter().max_by(|a, b| a.score.total_cmp(&b.score));
+        let best = front_end.process(&frame).hands.into_iter().max_by(|a, b| a.score.total_cmp(&b.score));
         engine.push(best.as_ref().map(estimate));
     }
     let recording = Recording { camera: Arc::new(camera), fps, frames, truth: HandSequence::new() };

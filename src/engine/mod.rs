@@ -5,10 +5,12 @@
 //! ```
 
 mod capture;
+mod fitted;
 mod front_end;
+mod poser;
 mod run;
 mod workers;
 
 pub use capture::Delivery;
 pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, Profile};
-pub use run::{FrontEnd, run};
+pub use run::{FrontEnd, Processed, run};

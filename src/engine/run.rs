@@ -17,8 +17,19 @@ const EVENTS_UNDER_WAY: usize = 16;
 
 /// What turns a frame into hands.
 pub trait FrontEnd: Send {
-    /// The hands of `frame` and the time each stage took. Frames come in capture order.
-    fn process(&mut self, frame: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>);
+    /// The hands of `frame`. Frames come in capture order.
+    fn process(&mut self, frame: &Frame) -> Processed;
+}
+
+/// What a front end made of one frame.
+#[derive(Clone, Debug, Default)]
+pub struct Processed {
+    /// Hands found, one entry a track.
+    pub hands: Vec<TrackedHand>,
+    /// Wall time per stage, in the order they ran.
+    pub stages: Vec<StageTime>,
+    /// What went wrong, in one sentence; the run goes on.
+    pub warning: Option<String>,
 }
 
 /// Runs `source` through `front_end` and tells `listener` everything, on the calling thread.
@@ -71,9 +82,11 @@ fn follow(
     while let Some(next) = capture.next_frame() {
         let told = match next {
             Ok(captured) => {
-                let event = process(front_end, captured, delivery);
+                let (event, warning) = process(front_end, captured, delivery);
                 let dropped = capture.take_dropped();
-                (dropped == 0 || teller.tell(Event::Dropped { count: dropped })) && teller.tell(event)
+                (dropped == 0 || teller.tell(Event::Dropped { count: dropped }))
+                    && warning.is_none_or(|sentence| teller.tell(Event::Warning(sentence)))
+                    && teller.tell(event)
             }
             Err(error) => teller.tell(Event::Warning(error.to_string())),
         };
@@ -95,9 +108,9 @@ fn follow(
     }
 }
 
-fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery) -> Event {
+fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery) -> (Event, Option<String>) {
     let taken = Instant::now();
-    let (hands, stages) = front_end.process(&captured.frame);
+    let Processed { hands, stages, warning } = front_end.process(&captured.frame);
     let since = match delivery {
         Delivery::Every => taken,
         Delivery::Newest { .. } => captured.arrived,
@@ -109,7 +122,7 @@ fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery)
         stages,
         total: since.elapsed(),
     };
-    Event::Frame { frame: Arc::new(captured.frame), hands: Arc::new(hands) }
+    (Event::Frame { frame: Arc::new(captured.frame), hands: Arc::new(hands) }, warning)
 }
 
 /// Hands events to the listener: offline it waits, live it drops what the listener has no time for.
@@ -192,18 +205,18 @@ mod tests {
     struct Slow(Duration);
 
     impl FrontEnd for Slow {
-        fn process(&mut self, _: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>) {
+        fn process(&mut self, _: &Frame) -> Processed {
             thread::sleep(self.0);
-            (Vec::new(), Vec::new())
+            Processed::default()
         }
     }
 
     struct Panicking;
 
     impl FrontEnd for Panicking {
-        fn process(&mut self, frame: &Frame) -> (Vec<TrackedHand>, Vec<StageTime>) {
+        fn process(&mut self, frame: &Frame) -> Processed {
             assert!(frame.sequence < 3, "as a bug would");
-            (Vec::new(), Vec::new())
+            Processed::default()
         }
     }
 

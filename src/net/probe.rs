@@ -4,12 +4,15 @@ use std::fmt::{Arguments, Display};
 
 use super::room;
 
+/// Takes the name of a place and its numbers.
+type Listener<'a> = dyn FnMut(&str, &[f32]) + 'a;
+
 /// A view into a running network. A normal run takes [`Probe::off`], which costs nothing.
 ///
 /// Places are named as in PyTorch's state dicts, part by part: `block0.attn_out`.
 #[derive(Default)]
 pub struct Probe<'a> {
-    see: Option<&'a mut dyn FnMut(&str, &[f32])>,
+    see: Option<&'a mut Listener<'a>>,
     prefix: String,
 }
 

@@ -42,6 +42,7 @@ pub mod jobs;
 pub mod metrics;
 pub mod net;
 pub mod output;
+mod pickle;
 #[cfg(feature = "render")]
 pub mod render;
 pub mod slam;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::pickle::PickleError;
+
 /// Most numbers one array of a hand model may hold; MANO's largest has 315 090.
 const MOST_NUMBERS: usize = 1 << 22;
 
@@ -41,6 +43,12 @@ impl Malformed {
     /// The fault in words.
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
+    }
+}
+
+impl From<PickleError> for Malformed {
+    fn from(fault: PickleError) -> Self {
+        Self(fault.to_string())
     }
 }
 

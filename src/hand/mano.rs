@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::arrays::{Array, KNOWN_NAMES, Malformed, NamedArrays, NumberType, count};
-use super::pickle::{Id, Object, Pickle, Value};
+use crate::pickle::{Id, Object, Pickle, Value};
 
 /// How many chumpy objects may stand around an array.
 const DEEPEST: usize = 8;
@@ -15,18 +15,16 @@ const DEEPEST: usize = 8;
 /// The known arrays of a pickled dictionary.
 pub(super) fn read_pickle(bytes: &[u8]) -> Result<NamedArrays, Malformed> {
     let pickle = Pickle::read(bytes)?;
-    let (Value::Dict(entries) | Value::Object(Object { items: entries, .. })) = pickle.value(pickle.root())
-    else {
-        return Err(Malformed::new("the pickle holds no dictionary"));
-    };
+    let no_dictionary = || Malformed::new("the pickle holds no dictionary");
+    let entries = pickle.entries(pickle.root()).ok_or_else(no_dictionary)?;
     let mut arrays = NamedArrays::new();
     for &(key, value) in entries {
-        let Some(name) = text(&pickle, key).filter(|name| KNOWN_NAMES.contains(&name.as_ref())) else {
+        let Some(name) = pickle.text(key).filter(|name| KNOWN_NAMES.contains(name)) else {
             continue;
         };
         let array =
             array(&pickle, value, DEEPEST).map_err(|fault| Malformed::new(format!("{name}: {fault}")))?;
-        arrays.insert(name.into_owned(), array);
+        arrays.insert(name.to_owned(), array);
     }
     Ok(arrays)
 }
@@ -61,11 +59,10 @@ fn array(pickle: &Pickle, id: Id, depth: usize) -> Result<Array, Malformed> {
 /// The class of an object, also where a helper of Python's own was to make it.
 fn class<'p>(pickle: &'p Pickle, object: &Object) -> Result<(&'p str, &'p str), Malformed> {
     let nameless = || Malformed::new("it is an object without a class");
-    let Value::Global(module, name) = pickle.value(object.class) else { return Err(nameless()) };
-    if matches!(module.as_ref(), "copy_reg" | "copyreg") {
+    let (module, name) = pickle.global(object.class).ok_or_else(nameless)?;
+    if matches!(module, "copy_reg" | "copyreg") {
         let first = *sequence(pickle, object.arguments)?.first().ok_or_else(nameless)?;
-        let Value::Global(module, name) = pickle.value(first) else { return Err(nameless()) };
-        return Ok((module, name));
+        return pickle.global(first).ok_or_else(nameless);
     }
     Ok((module, name))
 }
@@ -85,7 +82,7 @@ fn from_buffer(pickle: &Pickle, object: &Object) -> Result<Array, Malformed> {
     let &[data, dtype, shape, order] = sequence(pickle, object.arguments)? else {
         return Err(Malformed::new("it is a numpy array without numbers"));
     };
-    let fortran = text(pickle, order).is_some_and(|order| order == "F");
+    let fortran = pickle.text(order).is_some_and(|order| order == "F");
     Array::from_bytes(sizes(pickle, shape)?, number_type(pickle, dtype)?, fortran, &bytes(pickle, data)?)
 }
 
@@ -93,13 +90,11 @@ fn from_buffer(pickle: &Pickle, object: &Object) -> Result<Array, Malformed> {
 fn number_type(pickle: &Pickle, id: Id) -> Result<NumberType, Malformed> {
     let strange = || Malformed::new("its number type is not readable");
     let Value::Object(dtype) = pickle.value(id) else { return Err(strange()) };
-    let name = sequence(pickle, dtype.arguments)?
-        .first()
-        .and_then(|&name| text(pickle, name))
-        .ok_or_else(strange)?;
-    let number = NumberType::parse(&name)?;
+    let name =
+        sequence(pickle, dtype.arguments)?.first().and_then(|&name| pickle.text(name)).ok_or_else(strange)?;
+    let number = NumberType::parse(name)?;
     let Some(state) = dtype.state else { return Ok(number) };
-    let order = sequence(pickle, state)?.get(1).and_then(|&order| text(pickle, order));
+    let order = sequence(pickle, state)?.get(1).and_then(|&order| pickle.text(order));
     Ok(number.in_order(order.is_some_and(|order| order == ">")))
 }
 
@@ -136,38 +131,21 @@ fn sparse(pickle: &Pickle, object: &Object, depth: usize, by_columns: bool) -> R
 fn entry(pickle: &Pickle, object: &Object, name: &str) -> Result<Id, Malformed> {
     let missing = || Malformed::new(format!("it has no `{name}`"));
     let Value::Dict(entries) = pickle.value(object.state.ok_or_else(missing)?) else { return Err(missing()) };
-    let found = entries.iter().find(|(key, _)| text(pickle, *key).is_some_and(|key| key == name));
+    let found = entries.iter().find(|(key, _)| pickle.text(*key).is_some_and(|key| key == name));
     found.map(|(_, value)| *value).ok_or_else(missing)
 }
 
 fn sequence<'p>(pickle: &'p Pickle, id: Id) -> Result<&'p [Id], Malformed> {
-    match pickle.value(id) {
-        Value::Sequence(items) => Ok(items),
-        _ => Err(Malformed::new("a tuple is missing")),
-    }
+    pickle.sequence(id).ok_or_else(|| Malformed::new("a tuple is missing"))
 }
 
 fn sizes(pickle: &Pickle, id: Id) -> Result<Vec<usize>, Malformed> {
-    let size = |&id: &Id| match pickle.value(id) {
-        Value::Int(size) => usize::try_from(*size).ok(),
-        _ => None,
-    };
-    let sizes = sequence(pickle, id)?.iter().map(size).collect::<Option<_>>();
-    sizes.ok_or_else(|| Malformed::new("its shape is not readable"))
+    pickle.sizes(id).ok_or_else(|| Malformed::new("its shape is not readable"))
 }
 
 fn pick(numbers: &[f64], at: f64) -> Result<f64, Malformed> {
     let inside = at >= 0.0 && at < numbers.len() as f64;
     inside.then(|| numbers[at as usize]).ok_or_else(|| Malformed::new("it selects what is not there"))
-}
-
-/// Text, or the bytes of a Python 2 string.
-fn text<'p>(pickle: &'p Pickle, id: Id) -> Option<Cow<'p, str>> {
-    match pickle.value(id) {
-        Value::Text(text) => Some(Cow::Borrowed(text)),
-        Value::Bytes(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-        _ => None,
-    }
 }
 
 /// Bytes as they are, or as Python 3 writes them for protocols before 3: `_codecs.encode(text, "latin1")`.

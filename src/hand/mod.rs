@@ -12,7 +12,6 @@ mod model;
 mod npz;
 mod open;
 mod parameters;
-mod pickle;
 mod skeleton;
 
 pub use anatomy::Anatomy;

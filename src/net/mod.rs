@@ -1,7 +1,7 @@
 //! What the networks of the upper floors are built from.
 //!
 //! Transformer parts for a handful of rows ([`Linear`], [`LayerNorm`], [`Attention`], [`FeedForward`],
-//! [`WindowBlock`]), reading their numbers from safetensors files ([`Checkpoint`]), and the vector
+//! [`WindowBlock`]), reading their numbers from checkpoints ([`Checkpoint`]), and the vector
 //! registers that all kernels of this crate are written in (`simd`, [`Isa`]). With the `candle` feature the
 //! same parts exist on candle tensors: a pass of the lite network takes 2.6 ms there and 0.4 ms here, least of
 //! 2000 on one thread (`bench/lite.rs`).
@@ -27,7 +27,7 @@ pub mod vit;
 pub use attention::{Attention, AttentionMemory, Group, Sight};
 pub(crate) use block::add;
 pub use block::{BlockMemory, CodePlace, Sublayer, Surroundings, WindowBlock};
-pub use checkpoint::{Checkpoint, CheckpointError, Scope};
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile, CheckpointFileError, Scope};
 pub use feed_forward::FeedForward;
 pub use gelu::gelu;
 pub use isa::Isa;

@@ -1,6 +1,7 @@
 //! HaMeR and HaPTIC as released: `cargo test --release --test parity -- haptic`.
 
 mod cameras;
+mod checkpoints;
 mod decoder;
 mod pictures;
 mod variant;

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::super::arrays::Malformed;
 use super::operands::{Operands, bad_number, raw_unicode, signed, unquoted, utf8};
-use super::{Id, Object, Value};
+use super::{Id, Object, PickleError, Value};
 
 /// A pickle under way.
 pub(super) struct Machine<'a> {
@@ -35,7 +34,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Carries out one instruction; the last one gives the number of the result.
-    pub fn step(&mut self) -> Result<Option<Id>, Malformed> {
+    pub fn step(&mut self) -> Result<Option<Id>, PickleError> {
         let opcode = self.operands.byte()?;
         match opcode {
             b'.' => return self.pop().map(Some),
@@ -54,7 +53,7 @@ impl<'a> Machine<'a> {
             0x8b => self.push_long(4)?,
             b'G' => {
                 self.operands.take(8)?;
-                self.push(Value::Float);
+                self.push(Value::OtherNumber);
             }
             b'U' | b'C' => self.push_bytes(1)?,
             b'T' | b'B' => self.push_bytes(4)?,
@@ -117,18 +116,22 @@ impl<'a> Machine<'a> {
             }
             b'g' | b'h' | b'j' => {
                 let key = self.memo_key(opcode)?;
-                let value = self.memo.get(&key).ok_or_else(|| {
-                    Malformed::new("the pickle is damaged: it recalls what it never stored")
-                })?;
+                let value =
+                    self.memo.get(&key).ok_or(PickleError::Damaged("it recalls what it never stored"))?;
                 self.stack.push(*value);
             }
             0x80 => drop(self.operands.byte()?),
             0x95 => drop(self.operands.take(8)?),
-            other => {
-                return Err(Malformed::new(format!(
-                    "the pickle uses instruction 0x{other:02x}, which hand models do not need"
-                )));
+            b'P' => {
+                let name = self.operands.line_text()?;
+                self.values.push(Value::Text(name));
+                self.push(Value::Persistent(self.values.len() - 1));
             }
+            b'Q' => {
+                let name = self.pop()?;
+                self.push(Value::Persistent(name));
+            }
+            other => return Err(PickleError::Instruction(other)),
         }
         Ok(None)
     }
@@ -138,24 +141,24 @@ impl<'a> Machine<'a> {
         self.stack.push(self.values.len() - 1);
     }
 
-    fn top(&self) -> Result<Id, Malformed> {
+    fn top(&self) -> Result<Id, PickleError> {
         // What lies below an open mark may not be taken.
         let floor = self.marks.last().copied().unwrap_or(0);
-        self.stack.get(floor..).and_then(<[Id]>::last).copied().ok_or_else(underflow)
+        self.stack.get(floor..).and_then(<[Id]>::last).copied().ok_or(PickleError::Underflow)
     }
 
-    fn pop(&mut self) -> Result<Id, Malformed> {
+    fn pop(&mut self) -> Result<Id, PickleError> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    fn pop_mark(&mut self) -> Result<Vec<Id>, Malformed> {
-        let mark = self.marks.pop().ok_or_else(underflow)?;
+    fn pop_mark(&mut self) -> Result<Vec<Id>, PickleError> {
+        let mark = self.marks.pop().ok_or(PickleError::Underflow)?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
 
-    fn push_tuple(&mut self, size: usize) -> Result<(), Malformed> {
+    fn push_tuple(&mut self, size: usize) -> Result<(), PickleError> {
         let mut items = Vec::with_capacity(size);
         for _ in 0..size {
             items.push(self.pop()?);
@@ -165,7 +168,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn append(&mut self, items: Vec<Id>) -> Result<(), Malformed> {
+    fn append(&mut self, items: Vec<Id>) -> Result<(), PickleError> {
         let target = self.top()?;
         if let Value::Sequence(list) = &mut self.values[target] {
             list.extend(items);
@@ -173,17 +176,13 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn set_items(&mut self, items: &[Id]) -> Result<(), Malformed> {
+    fn set_items(&mut self, items: &[Id]) -> Result<(), PickleError> {
         let target = self.top()?;
         match &mut self.values[target] {
             Value::Dict(entries) | Value::Object(Object { items: entries, .. }) => {
                 entries.extend(pairs(items)?)
             }
-            _ => {
-                return Err(Malformed::new(
-                    "the pickle is damaged: it adds entries to what is no dictionary",
-                ));
-            }
+            _ => return Err(PickleError::Damaged("it adds entries to what is no dictionary")),
         }
         Ok(())
     }
@@ -193,7 +192,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Protocol 0's objects: the class comes first after the mark, or by name.
-    fn push_instance(&mut self, opcode: u8) -> Result<(), Malformed> {
+    fn push_instance(&mut self, opcode: u8) -> Result<(), PickleError> {
         let name = if opcode == b'i' {
             Some((self.operands.line_text()?, self.operands.line_text()?))
         } else {
@@ -204,13 +203,13 @@ impl<'a> Machine<'a> {
             self.values.push(Value::Global(module, name));
             items.insert(0, self.values.len() - 1);
         }
-        let class = *items.first().ok_or_else(underflow)?;
+        let class = *items.first().ok_or(PickleError::Underflow)?;
         self.values.push(Value::Sequence(items.split_off(1)));
         self.push_object(class, self.values.len() - 1);
         Ok(())
     }
 
-    fn push_stack_global(&mut self) -> Result<(), Malformed> {
+    fn push_stack_global(&mut self) -> Result<(), PickleError> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (&self.values[module], &self.values[name]) {
             (Value::Text(module), Value::Text(name)) => {
@@ -218,11 +217,11 @@ impl<'a> Machine<'a> {
                 self.push(global);
                 Ok(())
             }
-            _ => Err(Malformed::new("the pickle is damaged: it names a class by what is no text")),
+            _ => Err(PickleError::Damaged("it names a class by what is no text")),
         }
     }
 
-    fn memo_key(&mut self, opcode: u8) -> Result<u64, Malformed> {
+    fn memo_key(&mut self, opcode: u8) -> Result<u64, PickleError> {
         match opcode {
             b'p' | b'g' => self.operands.line_text()?.trim().parse().map_err(|_| bad_number()),
             b'q' | b'h' => Ok(u64::from(self.operands.byte()?)),
@@ -231,13 +230,13 @@ impl<'a> Machine<'a> {
     }
 
     /// The instructions of protocol 0 whose operand is a line of text.
-    fn push_text_form(&mut self, opcode: u8) -> Result<(), Malformed> {
+    fn push_text_form(&mut self, opcode: u8) -> Result<(), PickleError> {
         let value = match opcode {
             b'S' => Value::Bytes(Cow::Owned(unquoted(self.operands.line()?)?)),
             b'V' => Value::Text(Cow::Owned(raw_unicode(self.operands.line()?)?)),
             b'F' => {
                 self.operands.line()?;
-                Value::Float
+                Value::OtherNumber
             }
             _ => Value::Int(
                 self.operands.line_text()?.trim().trim_end_matches('L').parse().map_err(|_| bad_number())?,
@@ -247,31 +246,31 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push_unsigned(&mut self, size: usize) -> Result<(), Malformed> {
+    fn push_unsigned(&mut self, size: usize) -> Result<(), PickleError> {
         let value = self.operands.length(size)? as i64;
         self.push(Value::Int(value));
         Ok(())
     }
 
-    fn push_int(&mut self, size: usize) -> Result<(), Malformed> {
-        let value = signed(self.operands.take(size)?)?;
-        self.push(Value::Int(value));
+    fn push_int(&mut self, size: usize) -> Result<(), PickleError> {
+        let value = signed(self.operands.take(size)?);
+        self.push(value.map_or(Value::OtherNumber, Value::Int));
         Ok(())
     }
 
-    fn push_long(&mut self, length_bytes: usize) -> Result<(), Malformed> {
+    fn push_long(&mut self, length_bytes: usize) -> Result<(), PickleError> {
         let size = self.operands.length(length_bytes)?;
         self.push_int(size)
     }
 
-    fn push_bytes(&mut self, length_bytes: usize) -> Result<(), Malformed> {
+    fn push_bytes(&mut self, length_bytes: usize) -> Result<(), PickleError> {
         let size = self.operands.length(length_bytes)?;
         let bytes = self.operands.take(size)?;
         self.push(Value::Bytes(Cow::Borrowed(bytes)));
         Ok(())
     }
 
-    fn push_text(&mut self, length_bytes: usize) -> Result<(), Malformed> {
+    fn push_text(&mut self, length_bytes: usize) -> Result<(), PickleError> {
         let size = self.operands.length(length_bytes)?;
         let text = utf8(self.operands.take(size)?)?;
         self.push(Value::Text(Cow::Borrowed(text)));
@@ -279,14 +278,10 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn underflow() -> Malformed {
-    Malformed::new("it is no pickle, or a damaged one: an instruction finds nothing to work on")
-}
-
-fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, Malformed> {
+fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, PickleError> {
     let (pairs, rest) = items.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(underflow());
+        return Err(PickleError::Underflow);
     }
     Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
 }

@@ -11,23 +11,47 @@ mod operands;
 use std::borrow::Cow;
 
 use self::machine::Machine;
-use super::arrays::Malformed;
 
-/// Most instructions of a pickle; MANO's has a few thousand.
+/// Most instructions of a pickle: MANO's has a few thousand, a large checkpoint with optimiser states below
+/// 200 000.
 const MOST_STEPS: usize = 1 << 20;
 
 /// Number of a value in the arena.
-pub(super) type Id = usize;
+pub(crate) type Id = usize;
+
+/// Why a pickle cannot be read, as the end of a sentence.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum PickleError {
+    /// The bytes end before the last instruction.
+    #[error("the pickle ends in the middle; copy the file again")]
+    Truncated,
+    /// An instruction needs a value where there is none.
+    #[error("it is no pickle, or a damaged one: an instruction finds nothing to work on")]
+    Underflow,
+    /// An instruction's operand makes no sense.
+    #[error("the pickle is damaged: {0}")]
+    Damaged(&'static str),
+    /// A name is no text.
+    #[error("it is no pickle, or a damaged one: a name is not text")]
+    NotText,
+    /// An unknown instruction.
+    #[error("the pickle uses instruction 0x{0:02x}, which this reader does not know")]
+    Instruction(u8),
+    /// It does not end.
+    #[error("the pickle has more than {MOST_STEPS} instructions, far more than a model file")]
+    TooLong,
+}
 
 /// A value of a pickle.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// `None`.
     None,
     /// A number; booleans are 0 and 1.
     Int(i64),
-    /// A floating-point number; arrays carry theirs as bytes, so its value is of no use.
-    Float,
+    /// A floating-point number or an integer of more than 64 bits; arrays carry theirs as bytes, so its
+    /// value is of no use.
+    OtherNumber,
     /// Bytes, and Python 2's strings.
     Bytes(Cow<'a, [u8]>),
     /// A string.
@@ -40,11 +64,13 @@ pub(super) enum Value<'a> {
     Global(Cow<'a, str>, Cow<'a, str>),
     /// What a class or function would have made of its arguments.
     Object(Object),
+    /// Something kept outside of the pickle, known by this name.
+    Persistent(Id),
 }
 
 /// An object that was not made.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// Class or function.
     pub class: Id,
     /// Its arguments, a sequence.
@@ -56,23 +82,24 @@ pub(super) struct Object {
 }
 
 /// A pickle's values.
-pub(super) struct Pickle<'a> {
+pub(crate) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
 }
 
 impl<'a> Pickle<'a> {
     /// Runs the pickle at the start of `bytes`.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    /// [`PickleError`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, PickleError> {
         let mut machine = Machine::new(bytes);
         for _ in 0..MOST_STEPS {
             if let Some(root) = machine.step()? {
                 return Ok(Self { values: machine.into_values(), root });
             }
         }
-        Err(Malformed::new(format!(
-            "the pickle has more than {MOST_STEPS} instructions, far more than a hand model"
-        )))
+        Err(PickleError::TooLong)
     }
 
     /// What the pickle holds.
@@ -83,6 +110,52 @@ impl<'a> Pickle<'a> {
     /// The value with a number that came from this pickle.
     pub fn value(&self, id: Id) -> &Value<'a> {
         &self.values[id]
+    }
+
+    /// Text, or the bytes of a Python 2 string.
+    pub fn text(&self, id: Id) -> Option<&str> {
+        match self.value(id) {
+            Value::Text(text) => Some(text),
+            Value::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// The items of a list, tuple or set.
+    pub fn sequence(&self, id: Id) -> Option<&[Id]> {
+        match self.value(id) {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The entries of a dictionary, or of an object that is one.
+    pub fn entries(&self, id: Id) -> Option<&[(Id, Id)]> {
+        match self.value(id) {
+            Value::Dict(entries) | Value::Object(Object { items: entries, .. }) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Module and name of a class or function.
+    pub fn global(&self, id: Id) -> Option<(&str, &str)> {
+        match self.value(id) {
+            Value::Global(module, name) => Some((module, name)),
+            _ => None,
+        }
+    }
+
+    /// A list or tuple of sizes.
+    pub fn sizes(&self, id: Id) -> Option<Vec<usize>> {
+        self.sequence(id)?.iter().map(|&size| self.size(size)).collect()
+    }
+
+    /// A number that is a size.
+    pub fn size(&self, id: Id) -> Option<usize> {
+        match self.value(id) {
+            Value::Int(size) => usize::try_from(*size).ok(),
+            _ => None,
+        }
     }
 }
 
@@ -109,7 +182,7 @@ mod tests {
             assert!(matches!(pickle.value(key), Value::Text(text) if text == "a"));
             let Value::Sequence(pair) = pickle.value(value) else { panic!("no tuple") };
             assert!(matches!(pickle.value(pair[0]), Value::Int(1)));
-            assert!(matches!(pickle.value(pair[1]), Value::Float));
+            assert!(matches!(pickle.value(pair[1]), Value::OtherNumber));
         }
     }
 
@@ -120,6 +193,15 @@ mod tests {
         assert!(
             matches!(pickle.value(object.class), Value::Global(module, name) if module == "os" && name == "system")
         );
+    }
+
+    #[test]
+    fn what_is_kept_outside_stays_a_name() {
+        for file in [&b"Pweights\n."[..], b"S'weights'\nQ."] {
+            let pickle = Pickle::read(file).unwrap();
+            let Value::Persistent(name) = *pickle.value(pickle.root()) else { panic!("not kept outside") };
+            assert_eq!(pickle.text(name), Some("weights"));
+        }
     }
 
     #[test]
@@ -144,7 +226,7 @@ mod tests {
         assert!(fault(b"a.").contains("nothing to work on"));
         assert!(fault(b"(t0t.").contains("nothing to work on"));
         assert!(fault(b"h\x05.").contains("never stored"));
-        assert!(fault(b"Pevil\n.").contains("instruction 0x50"));
+        assert!(fault(b"\x97.").contains("instruction 0x97"));
         assert!(fault(&vec![b'N'; MOST_STEPS + 1]).contains("more than"));
         assert!(fault(b"I99999999999999999999\n.").contains("number"));
     }

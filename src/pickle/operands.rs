@@ -2,78 +2,73 @@
 
 use std::borrow::Cow;
 
-use super::super::arrays::Malformed;
+use super::PickleError;
 
 /// The part of a pickle that is still to be read.
 pub(super) struct Operands<'a>(pub &'a [u8]);
 
 impl<'a> Operands<'a> {
     /// One byte.
-    pub fn byte(&mut self) -> Result<u8, Malformed> {
+    pub fn byte(&mut self) -> Result<u8, PickleError> {
         Ok(self.array::<1>()?[0])
     }
 
     /// A fixed number of bytes.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (head, rest) = self.0.split_first_chunk().ok_or_else(truncated)?;
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
+        let (head, rest) = self.0.split_first_chunk().ok_or(PickleError::Truncated)?;
         self.0 = rest;
         Ok(*head)
     }
 
     /// The next `size` bytes.
-    pub fn take(&mut self, size: usize) -> Result<&'a [u8], Malformed> {
-        let (head, rest) = self.0.split_at_checked(size).ok_or_else(truncated)?;
+    pub fn take(&mut self, size: usize) -> Result<&'a [u8], PickleError> {
+        let (head, rest) = self.0.split_at_checked(size).ok_or(PickleError::Truncated)?;
         self.0 = rest;
         Ok(head)
     }
 
     /// A little-endian length of up to eight bytes.
-    pub fn length(&mut self, bytes: usize) -> Result<usize, Malformed> {
+    pub fn length(&mut self, bytes: usize) -> Result<usize, PickleError> {
         let value = self.take(bytes)?.iter().rev().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-        usize::try_from(value).map_err(|_| truncated())
+        usize::try_from(value).map_err(|_| PickleError::Truncated)
     }
 
     /// The bytes up to the end of the line.
-    pub fn line(&mut self) -> Result<&'a [u8], Malformed> {
-        let end = self.0.iter().position(|&byte| byte == b'\n').ok_or_else(truncated)?;
+    pub fn line(&mut self) -> Result<&'a [u8], PickleError> {
+        let end = self.0.iter().position(|&byte| byte == b'\n').ok_or(PickleError::Truncated)?;
         let line = self.take(end)?;
         self.byte()?;
         Ok(line)
     }
 
     /// The same as text.
-    pub fn line_text(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    pub fn line_text(&mut self) -> Result<Cow<'a, str>, PickleError> {
         utf8(self.line()?).map(Cow::Borrowed)
     }
 }
 
-fn truncated() -> Malformed {
-    Malformed::new("the pickle ends in the middle; copy the file again")
+pub(super) fn bad_number() -> PickleError {
+    PickleError::Damaged("a number is not readable")
 }
 
-pub(super) fn bad_number() -> Malformed {
-    Malformed::new("the pickle is damaged: a number is not readable")
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, PickleError> {
+    std::str::from_utf8(bytes).map_err(|_| PickleError::NotText)
 }
 
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
-    std::str::from_utf8(bytes)
-        .map_err(|_| Malformed::new("it is no pickle, or a damaged one: a name is not text"))
-}
-
-/// Little-endian two's complement of up to eight bytes.
-pub(super) fn signed(bytes: &[u8]) -> Result<i64, Malformed> {
+/// Little-endian two's complement of up to eight bytes; `None` where there are more.
+pub(super) fn signed(bytes: &[u8]) -> Option<i64> {
     if bytes.len() > 8 {
-        return Err(bad_number());
+        return None;
     }
     let fill = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
     let mut all = [fill; 8];
     all[..bytes.len()].copy_from_slice(bytes);
-    Ok(i64::from_le_bytes(all))
+    Some(i64::from_le_bytes(all))
 }
 
 /// The bytes of a Python string literal in quotes.
-pub(super) fn unquoted(literal: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let damaged = || Malformed::new("the pickle is damaged: a string is not readable");
+pub(super) fn unquoted(literal: &[u8]) -> Result<Vec<u8>, PickleError> {
+    let damaged = || PickleError::Damaged("a string is not readable");
     let literal = literal.trim_ascii();
     let quoted =
         literal.len() >= 2 && matches!(literal[0], b'\'' | b'"') && literal[0] == literal[literal.len() - 1];
@@ -97,7 +92,7 @@ pub(super) fn unquoted(literal: &[u8]) -> Result<Vec<u8>, Malformed> {
 }
 
 /// Protocol 0's text: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
-pub(super) fn raw_unicode(line: &[u8]) -> Result<String, Malformed> {
+pub(super) fn raw_unicode(line: &[u8]) -> Result<String, PickleError> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line.iter();
     while let Some(&byte) = rest.next() {
@@ -111,7 +106,7 @@ pub(super) fn raw_unicode(line: &[u8]) -> Result<String, Malformed> {
         };
         rest.next();
         let code = hex(&mut rest, digits).and_then(char::from_u32);
-        text.push(code.ok_or_else(|| Malformed::new("the pickle is damaged: a text is not readable"))?);
+        text.push(code.ok_or(PickleError::Damaged("a text is not readable"))?);
     }
     Ok(text)
 }

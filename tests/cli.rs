@@ -257,3 +257,35 @@ fn files_that_cannot_be_compared_are_refused() {
         assert_refused(&done, &words);
     }
 }
+
+/// A path along a bend, ten poses a second, in TUM lines or in rows of matrices.
+fn path_file(poses: std::ops::Range<u32>, scale: f64, times: bool) -> String {
+    let line = |k: u32| {
+        let t = f64::from(k) * 0.1;
+        let [x, y, z] = [t, t.sin(), (2.0 * t).cos()].map(|v| v * scale);
+        if times { format!("{t:.3} {x} {y} {z} 0 0 0 1") } else { format!("1 0 0 {x} 0 1 0 {y} 0 0 1 {z}") }
+    };
+    poses.map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn eval_measures_a_camera_path_against_a_truth() {
+    let scratch = Scratch::new();
+    let truth = scratch.file("poses.txt", path_file(0..50, 1.0, false).as_bytes());
+    let pred = scratch.file("path.tum", path_file(10..50, 0.5, true).as_bytes());
+    let done = handstream(&[&"eval", &"--pred", &pred, &"--truth", &truth, &"--fps", &"10", &"--json"]);
+    assert!(done.status.success(), "{}", said(&done));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let value = |pointer: &str| report.pointer(pointer).and_then(serde_json::Value::as_f64).expect(pointer);
+    assert_eq!(value("/tracked"), 0.8);
+    assert!((value("/sim3/scale") - 2.0).abs() < 1e-9 && value("/sim3/ate/rmse") < 1e-9);
+    assert!(value("/se3/ate_percent") > 5.0 && value("/sim3/rpe_1_m/rmse") < 1e-9);
+
+    let table = handstream(&[&"eval", &"--pred", &pred, &"--truth", &truth, &"--fps", &"10"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("ATE"), "{}", said(&table));
+    let unplaced = handstream(&[&"eval", &"--pred", &pred, &"--truth", &truth]);
+    assert_refused(&unplaced, &["poses.txt", "--fps"]);
+    let apart = scratch.file("late.tum", path_file(900..950, 1.0, true).as_bytes());
+    let apart = handstream(&[&"eval", &"--pred", &apart, &"--truth", &truth, &"--fps", &"10"]);
+    assert_refused(&apart, &["late.tum", "no time in common"]);
+}

@@ -1,4 +1,4 @@
-//! `handstream eval`: the hands of a run against a known truth.
+//! `handstream eval`: the hands or the camera path of a run against a known truth.
 
 use std::path::{Path, PathBuf};
 
@@ -12,18 +12,20 @@ use handstream::metrics::{
 use handstream::output::{HandsOverTime, read_hands, read_truth};
 use serde_json::{Map, Value, json};
 
+use super::eval_path;
+
 #[derive(Args)]
 pub struct EvalArgs {
-    /// The estimate: hands.jsonl of a run.
+    /// The estimate: hands.jsonl of a run, or a camera path (TUM, EuRoC, rows of matrices).
     #[arg(long, value_name = "FILE")]
     pred: PathBuf,
-    /// The truth: another hands.jsonl, or a JSON file of triangulated joints (docs/formats.md).
+    /// The truth: another hands.jsonl, a JSON file of triangulated joints, or a camera path (docs/formats.md).
     #[arg(long, value_name = "FILE")]
     truth: PathBuf,
-    /// What brings frames together.
+    /// What brings frames of hands together; poses of a path meet in time.
     #[arg(long, value_enum, default_value_t = Match::Frame)]
     by: Match,
-    /// Frames per second, for measures of motion, where neither file says.
+    /// Frames per second, for measures of motion and for poses without times, where neither file says.
     #[arg(long, value_name = "FPS", value_parser = frame_rate)]
     fps: Option<f64>,
     /// The hand model of the run, for measures of the surface: `open`, or your file.
@@ -67,6 +69,9 @@ impl EvalArgs {
     /// # Errors
     /// One sentence for the user.
     pub fn run(self) -> Result<()> {
+        if eval_path::holds_poses(&self.pred) {
+            return eval_path::run(&self.pred, &self.truth, self.fps, self.json);
+        }
         let model = match self.hand_model.as_str() {
             "open" => HandModel::open(),
             path => HandModel::load(path.as_ref())?,

@@ -6,6 +6,7 @@ mod accuracy;
 mod demo;
 mod doctor;
 mod eval;
+mod eval_path;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod pipeline;
@@ -32,7 +33,7 @@ enum Command {
     /// Run the built-in scene through the whole engine and compare with its known truth.
     #[cfg(feature = "render")]
     Demo(demo::DemoArgs),
-    /// Compare the hands of a run with a known truth: every error measure of the papers.
+    /// Compare the hands or the camera path of a run with a known truth: every error measure of the papers.
     Eval(eval::EvalArgs),
     /// Fetch the two MediaPipe networks, once.
     Setup(SetupArgs),

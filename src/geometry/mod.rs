@@ -5,8 +5,10 @@
 
 pub mod alignment;
 mod camera;
+mod path;
 pub mod rotation;
 mod space;
 
 pub use camera::CameraModel;
+pub use path::{CameraPath, CameraPose};
 pub use space::{CameraPoint, Pixel};

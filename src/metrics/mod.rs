@@ -11,6 +11,7 @@ mod position;
 mod sequence;
 mod surface;
 mod table;
+mod trajectory;
 
 pub use alignment::{aligned_over, aligned_per_frame, root_relative};
 pub use motion::{
@@ -24,6 +25,7 @@ pub use position::{
 pub use sequence::{HandSample, HandSequence, KnownJoints, MatchedHand, PointSets};
 pub use surface::f_score;
 pub use table::{MEASURES, Measure, relative_root_error};
+pub use trajectory::{Alignment, LARGEST_TIME_DIFFERENCE, MatchedPath, PoseError, Step};
 
 use nalgebra::Vector3;
 

@@ -1,9 +1,10 @@
-//! Results as files: `hands.jsonl`, `hands.npz`, `summary.json`, and hands read back from files to be
-//! compared. Reads events, knows no engine.
+//! Results as files: `hands.jsonl`, `hands.npz`, `summary.json`, camera paths; hands and paths read back
+//! from files to be compared. Reads events, knows no engine.
 
 mod jsonl;
 mod npy;
 mod npz;
+mod path;
 mod read;
 mod record;
 mod summary;
@@ -16,6 +17,7 @@ use crate::files::WriteError;
 
 pub use jsonl::JsonlWriter;
 pub use npz::NpzWriter;
+pub use path::{PathFile, PathFileError, read_path, write_tum};
 pub use read::{HandsOverTime, ReadError, read_hands};
 pub use summary::{Percentiles, Summary};
 pub use triangulated::read_truth;

@@ -5,6 +5,6 @@
 
 mod odometry;
 
-pub use odometry::{
-    CameraPath, CameraPose, Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint,
-};
+pub use odometry::{Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint};
+
+pub use crate::geometry::{CameraPath, CameraPose};

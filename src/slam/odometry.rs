@@ -4,7 +4,7 @@ use nalgebra::Isometry3;
 use thiserror::Error;
 
 use crate::frame::{Frame, PictureSize, Timestamp};
-use crate::geometry::Pixel;
+use crate::geometry::{CameraPath, Pixel};
 
 /// A box of the picture in pixels, edges included.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,26 +80,6 @@ pub struct OdometryUpdate {
     pub scale_free: bool,
     /// Points of the map seen in this frame; empty where the back end keeps none.
     pub points: Vec<SeenPoint>,
-}
-
-/// Where the camera was for one frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CameraPose {
-    /// Number of the frame in its source.
-    pub sequence: u64,
-    /// Capture time of the frame.
-    pub timestamp: Timestamp,
-    /// Takes a point of this camera to the world, the first camera of the run.
-    pub world_from_camera: Isometry3<f64>,
-}
-
-/// The camera's path over a run: one entry for each frame that has a pose, in the order of time.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CameraPath {
-    /// The poses.
-    pub poses: Vec<CameraPose>,
-    /// True while the translations carry an unknown common factor.
-    pub scale_free: bool,
 }
 
 /// Why a frame was not taken. The back end stays as it was, and the next frame may be given.

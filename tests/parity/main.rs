@@ -7,3 +7,4 @@ mod metrics;
 #[path = "../support/mod.rs"]
 mod support;
 mod tensors;
+mod trajectory;

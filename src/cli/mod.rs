@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod eval;
 mod eval_path;
+mod intrinsics;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod pipeline;

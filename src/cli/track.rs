@@ -9,10 +9,9 @@ use handstream::engine::{Delivery, FrontEndConfig, Profile};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
 use handstream::haptic::{LiteConfig, StreamConfig};
-use handstream::source::{
-    CameraFormat, CameraRequest, IntrinsicsChoice, OpenOptions, Source, intrinsics_for, open,
-};
+use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, open};
 
+use super::intrinsics::IntrinsicsArgs;
 use super::pipeline::Pipeline;
 
 /// What stands before the fit, as a user types it.
@@ -73,21 +72,6 @@ pub struct TrackArgs {
     format: Option<CameraFormat>,
 }
 
-/// Where the intrinsics come from; without any of these they are a stated guess.
-#[derive(Args)]
-#[group(multiple = false)]
-struct IntrinsicsArgs {
-    /// Intrinsics from a file: OpenCV or ROS yaml, or one line `fx fy cx cy [k1 k2 p1 p2 [k3]]`.
-    #[arg(long, value_name = "FILE")]
-    camera_file: Option<PathBuf>,
-    /// Focal length in pixels.
-    #[arg(long, value_name = "PX")]
-    focal: Option<f64>,
-    /// Horizontal field of view in degrees.
-    #[arg(long, value_name = "DEG")]
-    fov: Option<f64>,
-}
-
 impl TrackArgs {
     /// Tracks the source and prints what came of it.
     ///
@@ -100,17 +84,7 @@ impl TrackArgs {
         });
         let source = self.source(&model)?;
         let info = source.info();
-        let camera = match (&info.camera, self.intrinsics.choice()) {
-            (Some(known), IntrinsicsChoice::Guess) => known.clone(),
-            (_, choice) => intrinsics_for(&choice, info.size)?,
-        };
-        if camera.guessed {
-            eprintln!(
-                "note: no intrinsics given; a focal length of {:.0} px is assumed, so distances are as wrong \
-                 as that guess (--camera-file, --focal or --fov)",
-                camera.focal()
-            );
-        }
+        let camera = self.intrinsics.camera(info)?;
         let delivery = match (info.live, self.live) {
             (true, _) => Delivery::Newest { paced: false },
             (false, true) => Delivery::Newest { paced: true },
@@ -171,17 +145,6 @@ fn synthetic(model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
 #[cfg(not(feature = "render"))]
 fn synthetic(_model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
     anyhow::bail!("this build cannot draw the built-in scene: build with the feature `render`")
-}
-
-impl IntrinsicsArgs {
-    fn choice(&self) -> IntrinsicsChoice {
-        match (&self.camera_file, self.focal, self.fov) {
-            (Some(path), _, _) => IntrinsicsChoice::File(path.clone()),
-            (None, Some(focal), _) => IntrinsicsChoice::Focal(focal),
-            (None, None, Some(degrees)) => IntrinsicsChoice::FieldOfView(degrees),
-            (None, None, None) => IntrinsicsChoice::Guess,
-        }
-    }
 }
 
 /// Lengths between a small child's hand and a very large one.

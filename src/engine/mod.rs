@@ -7,10 +7,12 @@
 mod capture;
 mod fitted;
 mod front_end;
+mod odometry;
 mod poser;
 mod run;
 mod workers;
 
 pub use capture::Delivery;
 pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, Profile};
+pub use odometry::{OdometryStep, OdometryThread, OdometryThreadError, Waiting};
 pub use run::{FrontEnd, Processed, run};

@@ -3,8 +3,14 @@
 //! [`Odometry`] is what every back end offers. The world is the first camera of the run; a single camera
 //! cannot know the scale of its path, and says so. Nothing here starts a thread.
 
+mod hands;
+mod known;
 mod odometry;
+mod working;
 
+pub use hands::hand_boxes;
+pub use known::{KnownPath, KnownPathConfig};
 pub use odometry::{Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint};
+pub use working::{WORKING_SIDE, WorkingSize};
 
 pub use crate::geometry::{CameraPath, CameraPose};

@@ -1,0 +1,130 @@
+//! Odometry looks at smaller pictures than hands do.
+
+use std::borrow::Cow;
+
+use super::odometry::PixelBox;
+use crate::frame::{Frame, PictureSize};
+use crate::geometry::CameraModel;
+
+/// Longest side of the pictures that odometry works on, pixels.
+pub const WORKING_SIDE: usize = 720;
+
+/// How pictures of one camera become pictures of the working size: blocks of pixels are averaged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkingSize {
+    full: PictureSize,
+    block: usize,
+    camera: CameraModel,
+}
+
+impl WorkingSize {
+    /// For pictures of `camera`: the smallest blocks that make no side longer than `longest_side`.
+    pub fn new(camera: &CameraModel, longest_side: usize) -> Self {
+        let full = camera.size;
+        let block = full.width.max(full.height).div_ceil(longest_side.max(1)).max(1);
+        let scale = block as f64;
+        // Pixel centres are whole numbers, so the corner of the picture lies at -0.5.
+        let centre = |c: f64| (c + 0.5) / scale - 0.5;
+        let small = CameraModel {
+            fx: camera.fx / scale,
+            fy: camera.fy / scale,
+            cx: centre(camera.cx),
+            cy: centre(camera.cy),
+            size: PictureSize::new(full.width / block, full.height / block),
+            ..camera.clone()
+        };
+        Self { full, block, camera: small }
+    }
+
+    /// The intrinsics at the working size.
+    pub fn camera(&self) -> &CameraModel {
+        &self.camera
+    }
+
+    /// The frame at the working size. One of another size than the camera's is left as it is, for the back
+    /// end to refuse.
+    pub fn frame<'a>(&self, frame: &'a Frame) -> Cow<'a, Frame> {
+        let as_claimed = frame.size == self.full && frame.pixels.len() == frame.size.rgb_bytes();
+        if self.block == 1 || !as_claimed {
+            return Cow::Borrowed(frame);
+        }
+        let (size, block) = (self.camera.size, self.block);
+        let area = (block * block) as u32;
+        let mut pixels = Vec::with_capacity(size.rgb_bytes());
+        let mut sums = vec![0_u32; size.width * 3];
+        for rows in frame.pixels.chunks_exact((block * self.full.width * 3).max(1)).take(size.height) {
+            sums.fill(0);
+            for row in rows.chunks_exact((self.full.width * 3).max(1)) {
+                for (sum, part) in sums.as_chunks_mut::<3>().0.iter_mut().zip(row.chunks_exact(block * 3)) {
+                    for pixel in part.as_chunks::<3>().0 {
+                        for (sum, &value) in sum.iter_mut().zip(pixel) {
+                            *sum += u32::from(value);
+                        }
+                    }
+                }
+            }
+            pixels.extend(sums.iter().map(|&sum| ((sum + area / 2) / area) as u8));
+        }
+        Cow::Owned(Frame { pixels, size, timestamp: frame.timestamp, sequence: frame.sequence })
+    }
+
+    /// A box of the full picture at the working size.
+    pub fn pixel_box(&self, full: &PixelBox) -> PixelBox {
+        let small = |v: f32| (v + 0.5) / self.block as f32 - 0.5;
+        PixelBox {
+            left: small(full.left),
+            top: small(full.top),
+            right: small(full.right),
+            bottom: small(full.bottom),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Timestamp;
+    use crate::geometry::CameraPoint;
+
+    #[test]
+    fn a_point_is_seen_at_the_same_place_of_the_smaller_picture() {
+        let camera = CameraModel::from_fov(60.0, PictureSize::new(1280, 720));
+        let working = WorkingSize::new(&camera, WORKING_SIDE);
+        assert_eq!(working.camera().size, PictureSize::new(640, 360));
+        let mut frame = Frame {
+            pixels: vec![0; camera.size.rgb_bytes()],
+            size: camera.size,
+            timestamp: Timestamp(0),
+            sequence: 4,
+        };
+        // A white block of two by two pixels where the point is seen.
+        let point = CameraPoint::new(0.1, -0.05, 0.7);
+        let (large, small) = (camera.project(point).unwrap(), working.camera().project(point).unwrap());
+        let block = |v: f32| 2 * ((v + 0.5) / 2.0) as usize;
+        let (column, row) = (block(large.x), block(large.y));
+        for (x, y) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let start = ((row + y) * 1280 + column + x) * 3;
+            frame.pixels[start..start + 3].fill(255);
+        }
+        let frame = working.frame(&frame);
+        let white = frame.pixels.iter().position(|&value| value == 255).unwrap() / 3;
+        let seen = (small.x.round() as usize, small.y.round() as usize);
+        assert_eq!((white % 640, white / 640), seen);
+        assert_eq!((frame.size, frame.sequence), (PictureSize::new(640, 360), 4));
+        let around =
+            PixelBox { left: large.x - 4.0, top: large.y - 4.0, right: large.x + 4.0, bottom: large.y + 4.0 };
+        let hidden = working.pixel_box(&around);
+        assert!(hidden.contains(small) && (hidden.right - hidden.left - 4.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn small_pictures_stay_and_broken_frames_are_left_to_the_back_end() {
+        let small = CameraModel::from_fov(60.0, PictureSize::new(540, 360));
+        assert_eq!(WorkingSize::new(&small, WORKING_SIDE).camera(), &small);
+        let large = CameraModel::from_fov(60.0, PictureSize::new(1920, 1081));
+        let working = WorkingSize::new(&large, WORKING_SIDE);
+        assert_eq!(working.camera().size, PictureSize::new(640, 360));
+        let torn = Frame { pixels: vec![7; 100], size: large.size, timestamp: Timestamp(0), sequence: 0 };
+        assert_eq!(working.frame(&torn).pixels.len(), 100);
+    }
+}

@@ -239,7 +239,8 @@ fn print_table(columns: &[Column], between: &[Between]) {
     }
 }
 
-fn frame_rate(text: &str) -> Result<f64, String> {
+/// A frame rate as a user types it.
+pub fn frame_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
     if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(format!("{text} is no frame rate")) }
 }

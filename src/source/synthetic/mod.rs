@@ -1,5 +1,5 @@
-//! The built-in scene: two hands that move as people's do, a room, a slowly moving camera, and the
-//! truth about all of it.
+//! The built-in scene: two hands that move as people's do, a room, a moving camera, and the truth about
+//! all of it.
 
 mod keyframes;
 mod motion;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use nalgebra::{Isometry3, Vector3};
 
+pub use self::motion::CameraStyle;
 use self::motion::{CameraMotion, HandMotion};
 use super::{Source, SourceError, SourceInfo};
 use crate::event::{HandPose, KEYPOINTS, Side};
@@ -45,11 +46,27 @@ pub struct SceneConfig {
     pub fov_degrees: f64,
     /// Chooses hands, motion, camera path and textures; the same seed gives the same scene.
     pub seed: u64,
+    /// How the camera moves; swaying by default.
+    pub camera: CameraStyle,
+    /// Whether the hands are drawn; true by default. The truth has them in any case.
+    pub hands: bool,
+    /// Distance of the wrists as a share of the ordinary one (about half a metre); 1 by default. Smaller
+    /// values hide more of the room.
+    pub nearness: f64,
 }
 
 impl Default for SceneConfig {
     fn default() -> Self {
-        Self { size: PictureSize::new(1280, 720), fps: 30.0, frames: 150, fov_degrees: 70.0, seed: 1 }
+        Self {
+            size: PictureSize::new(1280, 720),
+            fps: 30.0,
+            frames: 150,
+            fov_degrees: 70.0,
+            seed: 1,
+            camera: CameraStyle::default(),
+            hands: true,
+            nearness: 1.0,
+        }
     }
 }
 
@@ -113,8 +130,9 @@ impl SyntheticScene {
                 camera: Some(camera.clone()),
             },
             camera,
-            camera_motion: CameraMotion::new(config.seed),
-            hands: SIDES.map(|side| HandMotion::new(side, config.seed, seconds, &hand_model)),
+            camera_motion: CameraMotion::new(config.camera, config.seed),
+            hands: SIDES
+                .map(|side| HandMotion::new(side, config.seed, seconds, config.nearness, &hand_model)),
             room: room::room(&mut renderer, config.seed)?,
             skin: skin::skin(&hand_model),
             faces: SIDES.map(|side| Arc::from(hand_model.faces(side))),
@@ -161,7 +179,7 @@ impl SyntheticScene {
         let Some(truth) = self.truth(sequence) else { return Ok(None) };
         let world_from_body = self.camera_motion.world_from_body(truth.timestamp.seconds());
         let mut meshes = Vec::new();
-        for (hand, faces) in truth.hands.iter().zip(&self.faces) {
+        for (hand, faces) in truth.hands.iter().zip(&self.faces).filter(|_| self.config.hands) {
             let posed = self.hand_model.posed(&hand.pose_world, hand.side);
             let positions = posed.vertices.into_iter().map(|vertex| vertex.0).collect();
             let paint = Paint::PerVertex(Arc::clone(&self.skin));
@@ -264,6 +282,23 @@ mod tests {
         let Some(scene) = scene(&Arc::new(HandModel::open())) else { return };
         assert_eq!(scene.truth(0).unwrap().world_from_camera, Isometry3::identity());
         assert!(scene.truth(3).is_none());
+    }
+
+    #[test]
+    fn a_camera_on_a_stand_stays_a_turning_one_turns_and_a_carried_one_goes_metres() {
+        let way = |style| {
+            let motion = CameraMotion::new(style, 5);
+            let poses: Vec<_> = (0..600).map(|k| motion.world_from_camera(f64::from(k) / 30.0)).collect();
+            let steps =
+                poses.windows(2).map(|pair| (pair[1].translation.vector - pair[0].translation.vector).norm());
+            let turns = poses.iter().map(|pose| pose.rotation.angle());
+            (steps.sum::<f64>(), turns.fold(0.0, f64::max))
+        };
+        assert_eq!(way(CameraStyle::Still), (0.0, 0.0));
+        let (path, turn) = way(CameraStyle::Turning);
+        assert!(path == 0.0 && turn > 0.3);
+        let (path, turn) = way(CameraStyle::HandHeld);
+        assert!((3.0..20.0).contains(&path) && turn > 0.2, "{path} m, {turn} rad");
     }
 
     #[test]

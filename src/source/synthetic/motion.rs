@@ -26,9 +26,6 @@ const PASSING_FAR: [f64; 3] = [0.07, 0.03, 0.60];
 /// Once in so many seconds the hands pass each other; which one is near alternates.
 const PASSING_EVERY: f64 = 5.0;
 
-/// How much of the camera's own motion the body goes along with.
-const BODY_FOLLOWS: f64 = 0.8;
-
 /// Closing of thumb, index, middle, ring and little finger, 0 open .. 1 closed; spread of the fingers.
 const GESTURES: [([f64; 5], f64); 8] = [
     ([0.0, 0.0, 0.0, 0.0, 0.0], 0.9),
@@ -54,11 +51,13 @@ pub(super) struct HandMotion {
     fingers: Keyframes<FREE_ANGLES>,
     /// Phases of the small sway that no living hand is without.
     sway: [f64; 3],
+    /// Factor on the wrist's place.
+    nearness: f64,
 }
 
 impl HandMotion {
-    /// Plans `seconds` of motion.
-    pub fn new(side: Side, seed: u64, seconds: f64, model: &HandModel) -> Self {
+    /// Plans `seconds` of motion at `nearness` times the ordinary distance.
+    pub fn new(side: Side, seed: u64, seconds: f64, nearness: f64, model: &HandModel) -> Self {
         let mut random = Random::new(seed, 1 + side as u64);
         let betas: [f32; 10] = std::array::from_fn(|_| random.between(-0.8, 0.8) as f32);
         let limits = model.skeleton().anatomy.limits();
@@ -71,6 +70,7 @@ impl HandMotion {
             turn: turns(side, &mut random, seconds),
             fingers: gestures(&mut random, seconds, &limits),
             sway: std::array::from_fn(|_| random.between(0.0, TAU)),
+            nearness,
         }
     }
 
@@ -79,6 +79,7 @@ impl HandMotion {
         let [reach_x, reach_y, reach_z] = self.reach.at(time);
         let sway = |axis: usize, pace: f64| 0.005 * (TAU * pace * time + self.sway[axis]).sin();
         let wrist = Vector3::new(reach_x + sway(0, 0.43), reach_y + sway(1, 0.61), reach_z + sway(2, 0.37));
+        let wrist = wrist * self.nearness;
         let [about_forearm, tilt, lean] = self.turn.at(time);
         let rotation = Rotation3::from_axis_angle(&Vector3::z_axis(), lean)
             * Rotation3::from_axis_angle(&Vector3::x_axis(), tilt)
@@ -202,19 +203,66 @@ fn gesture_angles(
     std::array::from_fn(|i| angles[i].clamp(limits[i][0], limits[i][1]))
 }
 
-/// The camera's path: slow, never quite still, at the world's origin when the time is zero.
+/// How the camera of a scene moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CameraStyle {
+    /// Slowly to and fro around one place, by a hand's breadth.
+    #[default]
+    Swaying,
+    /// Carried in a hand: to and fro by half a metre with wide turns, and the tremor of an arm.
+    HandHeld,
+    /// On a stand.
+    Still,
+    /// On a stand, turning.
+    Turning,
+}
+
+/// Ways in x, y, z (metres) and turns about them (radians), and the pace of each in turns a second.
+struct Waves {
+    amplitudes: [f64; 6],
+    slowest: f64,
+    fastest: f64,
+}
+
+const SWAY: Waves = Waves { amplitudes: [0.11, 0.05, 0.07, 0.05, 0.085, 0.02], slowest: 0.1, fastest: 0.2 };
+const CARRY: Waves = Waves { amplitudes: [0.42, 0.13, 0.28, 0.13, 0.24, 0.06], slowest: 0.07, fastest: 0.14 };
+const TREMOR: Waves =
+    Waves { amplitudes: [0.0015, 0.0015, 0.001, 0.002, 0.002, 0.0015], slowest: 1.5, fastest: 4.0 };
+const TURN: Waves = Waves { amplitudes: [0.0, 0.0, 0.0, 0.12, 0.35, 0.08], slowest: 0.07, fastest: 0.14 };
+
+impl CameraStyle {
+    fn waves(self) -> &'static [Waves] {
+        match self {
+            CameraStyle::Swaying => &[SWAY],
+            CameraStyle::HandHeld => &[CARRY, TREMOR],
+            CameraStyle::Still => &[],
+            CameraStyle::Turning => &[TURN],
+        }
+    }
+
+    /// How much of the camera's own motion the body goes along with.
+    fn body_follows(self) -> f64 {
+        match self {
+            CameraStyle::Swaying => 0.8,
+            // Who carries the camera walks with it.
+            CameraStyle::HandHeld | CameraStyle::Turning | CameraStyle::Still => 0.95,
+        }
+    }
+}
+
+/// The camera's path, at the world's origin when the time is zero.
 pub(super) struct CameraMotion {
-    /// Pace of each motion in turns a second, with some chance in it.
-    paces: [f64; 6],
+    /// Amplitudes and paces, with some chance in the paces.
+    waves: Vec<[(f64, f64); 6]>,
+    body_follows: f64,
 }
 
 impl CameraMotion {
-    /// Ways in x, y, z (metres) and turns about them (radians).
-    const AMPLITUDES: [f64; 6] = [0.11, 0.05, 0.07, 0.05, 0.085, 0.02];
-
-    pub fn new(seed: u64) -> Self {
+    pub fn new(style: CameraStyle, seed: u64) -> Self {
         let mut random = Random::new(seed, 0);
-        Self { paces: std::array::from_fn(|_| random.between(0.1, 0.2)) }
+        let mut paced =
+            |waves: &Waves| waves.amplitudes.map(|a| (a, random.between(waves.slowest, waves.fastest)));
+        Self { waves: style.waves().iter().map(&mut paced).collect(), body_follows: style.body_follows() }
     }
 
     /// The camera's pose at `time` seconds, `world_from_camera`.
@@ -224,12 +272,15 @@ impl CameraMotion {
 
     /// The pose of the body that carries the hands, `world_from_body`: it follows the camera.
     pub fn world_from_body(&self, time: f64) -> Isometry3<f64> {
-        self.part_of_way(time, BODY_FOLLOWS)
+        self.part_of_way(time, self.body_follows)
     }
 
     fn part_of_way(&self, time: f64, part: f64) -> Isometry3<f64> {
-        let [x, y, z, about_x, about_y, about_z]: [f64; 6] =
-            std::array::from_fn(|i| part * Self::AMPLITUDES[i] * (TAU * self.paces[i] * time).sin());
+        let wave = |axis: usize| {
+            let swing = |wave: &[(f64, f64); 6]| part * wave[axis].0 * (TAU * wave[axis].1 * time).sin();
+            self.waves.iter().map(swing).sum()
+        };
+        let [x, y, z, about_x, about_y, about_z]: [f64; 6] = std::array::from_fn(wave);
         Isometry3::from_parts(
             Translation3::new(x, y, z),
             UnitQuaternion::from_euler_angles(about_x, about_y, about_z),

@@ -48,3 +48,4 @@ pub mod render;
 pub mod slam;
 pub mod source;
 pub mod view;
+mod yaml;

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 use handstream::hand::HandModel;
-use handstream::home::{DataFolder, ModelFiles};
+use handstream::home::{DataFolder, ModelFiles, OwnFile, OwnFiles};
+
+use super::own_files;
 
 /// What one look found.
 enum Finding {
@@ -28,6 +30,9 @@ pub fn run(hand_model: Option<&Path>) -> Result<()> {
         ("data folder", data_folder()),
         ("hand networks", hand_networks()),
         ("hand model", hand_model_in(hand_model)),
+        (OwnFile::Hamer.name(), own_file(OwnFile::Hamer)),
+        (OwnFile::Haptic.name(), own_file(OwnFile::Haptic)),
+        (OwnFile::Mano.name(), own_file(OwnFile::Mano)),
         ("ffmpeg", program("ffmpeg")),
         ("ffprobe", program("ffprobe")),
         ("camera", cameras()),
@@ -82,6 +87,24 @@ fn hand_model_in(path: Option<&Path>) -> Finding {
     match HandModel::load(path) {
         Ok(model) => Finding::Good(format!("{} from {}", model.name(), path.display())),
         Err(error) => Finding::Missing(error.to_string()),
+    }
+}
+
+/// A file that only the profile `haptic` needs, and that only the user can have.
+fn own_file(file: OwnFile) -> Finding {
+    let files = DataFolder::locate().map_err(|error| error.to_string());
+    let files = files.and_then(|folder| OwnFiles::load(&folder).map_err(|error| error.to_string()));
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => return Finding::Optional(error),
+    };
+    match files.get(file).map(|path| own_files::look(file, path)) {
+        Some(Ok(text)) => Finding::Good(text),
+        Some(Err(error)) => Finding::Optional(error.to_string()),
+        None => Finding::Optional(format!(
+            "not set up: run `handstream setup {} PATH` if you have it",
+            file.flag()
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "render")]
 mod accuracy;
+mod convert;
 #[cfg(feature = "render")]
 mod demo;
 mod doctor;
@@ -10,6 +11,7 @@ mod eval_path;
 mod intrinsics;
 #[cfg(not(feature = "render"))]
 mod no_film;
+mod own_files;
 mod pipeline;
 mod progress;
 mod setup;
@@ -36,8 +38,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Compare the hands or the camera path of a run with a known truth: every error measure of the papers.
     Eval(eval::EvalArgs),
-    /// Fetch the two MediaPipe networks, once.
+    /// Fetch the two MediaPipe networks, or note where your own checkpoints and MANO lie, once.
     Setup(SetupArgs),
+    /// Rewrite a HaMeR or HaPTIC checkpoint small: only the network, in 16 or 32 bits.
+    Convert(convert::ConvertArgs),
     /// Say what is there and what is missing, with the next step for each.
     Doctor(DoctorArgs),
 }
@@ -47,6 +51,8 @@ struct SetupArgs {
     /// A wheel of mediapipe 0.10.21 fetched by hand, for machines without network.
     #[arg(long, value_name = "FILE")]
     wheel: Option<PathBuf>,
+    #[command(flatten)]
+    own: own_files::OwnFileArgs,
 }
 
 #[derive(Args)]
@@ -67,7 +73,11 @@ impl Cli {
             #[cfg(feature = "render")]
             Command::Demo(args) => args.run(),
             Command::Eval(args) => args.run(),
-            Command::Setup(args) => setup::run(args.wheel.as_deref()),
+            Command::Setup(args) => match args.own.register()? && args.wheel.is_none() {
+                true => Ok(()),
+                false => setup::run(args.wheel.as_deref()),
+            },
+            Command::Convert(args) => args.run(),
             Command::Doctor(args) => doctor::run(args.hand_model.as_deref()),
         }
     }

@@ -27,7 +27,10 @@ pub mod vit;
 pub use attention::{Attention, AttentionMemory, Group, Sight};
 pub(crate) use block::add;
 pub use block::{BlockMemory, CodePlace, Sublayer, Surroundings, WindowBlock};
-pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile, CheckpointFileError, Scope};
+pub use checkpoint::{
+    Checkpoint, CheckpointError, CheckpointFile, CheckpointFileError, Dtype, PlannedTensor, Scope,
+    write_safetensors,
+};
 pub use feed_forward::FeedForward;
 pub use gelu::gelu;
 pub use isa::Isa;

@@ -1,6 +1,9 @@
 //! What several test targets share: where test material lies, and how a test says that it skips.
 #![allow(dead_code, reason = "each test target uses its own part")]
 
+pub mod release;
+pub mod torch_zip;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -16,6 +16,16 @@ pub enum NetworkKind {
     Haptic,
 }
 
+impl NetworkKind {
+    /// The network's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hamer => "HaMeR",
+            Self::Haptic => "HaPTIC",
+        }
+    }
+}
+
 /// How the decoder computes; both give the same numbers but for rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecoderForm {

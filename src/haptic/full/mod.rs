@@ -2,10 +2,12 @@
 //!
 //! `boxes` says where, `crop` cuts what the backbone reads out of a frame as a [`Picture`]. `decoder` and
 //! `heads` turn features into numbers; `network` says what a network does for a stream, wherever it computes.
-//! `camera` takes the heads' weak cameras to metres.
+//! `camera` takes the heads' weak cameras to metres. `released` opens a user's checkpoint, `compact` rewrites it
+//! small.
 
 mod boxes;
 mod camera;
+mod compact;
 mod config;
 mod crop;
 mod decoder;
@@ -14,10 +16,12 @@ mod heads;
 mod mix;
 mod network;
 mod picture;
+mod released;
 mod taps;
 
 pub use boxes::{CropRule, HandBox};
 pub use camera::{CropView, WeakCamera};
+pub use compact::{CompactError, CompactNumbers, CompactOptions, CompactReport};
 pub use config::{DecoderConfig, DecoderForm, NetworkKind};
 pub use crop::{Cropper, Cut, Sampling, Square};
 pub use decoder::{Decoder, DecoderMemory, FrameFeatures};
@@ -25,3 +29,4 @@ pub use error::PictureError;
 pub use heads::HeadRow;
 pub use network::{HandPictures, NetworkError, NetworkShape, Slot, WindowNetwork};
 pub use picture::Picture;
+pub use released::{ReleasedError, ReleasedFile};

@@ -109,16 +109,9 @@ impl Storage {
         let outside = || CheckpointError::damaged(format!("{tensor} lies outside of the file"));
         let range = match self {
             Self::Range(range) => range.clone(),
-            Self::Member(member, checked) => checked
-                .get_or_init(|| {
-                    let range = member.range(bytes)?;
-                    let intact = member.crc == 0
-                        || bytes.get(range.clone()).is_some_and(|block| crc32fast::hash(block) == member.crc);
-                    let changed =
-                        || CheckpointError::damaged(format!("the numbers of {tensor} have changed"));
-                    if intact { Ok(range) } else { Err(changed()) }
-                })
-                .clone()?,
+            Self::Member(member, checked) => {
+                checked.get_or_init(|| member.checked_range(bytes, tensor)).clone()?
+            }
         };
         bytes.get(range).ok_or_else(outside)
     }

@@ -8,6 +8,7 @@ mod directory;
 mod error;
 mod file;
 mod torch;
+mod write;
 mod zip;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ pub use safetensors::Dtype;
 use self::directory::{Directory, Entry};
 pub use self::error::CheckpointError;
 pub use self::file::{CheckpointFile, CheckpointFileError};
+pub use self::write::{PlannedTensor, write_safetensors};
 
 /// The tensors of a checkpoint.
 #[derive(Clone, Debug)]
@@ -76,6 +78,11 @@ impl<'a> Checkpoint<'a> {
         let entry = self.entry(name).ok_or_else(|| CheckpointError::Missing(name.to_owned()))?;
         let data = self.directory.numbers(name, entry, self.bytes)?;
         Ok(RawTensor { dtype: entry.dtype, shape: &entry.shape, data })
+    }
+
+    /// Number type and sizes of a tensor; `name` is its full name.
+    pub fn layout(&self, name: &str) -> Option<(Dtype, &[usize])> {
+        self.entry(name).map(|entry| (entry.dtype, entry.shape.as_slice()))
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {

@@ -17,6 +17,10 @@ use crate::pickle::{Id, Object, Pickle, Value};
 /// How pickles of `torch.save` before 1.6 begin: protocol 2 and a number of ten bytes.
 const LEGACY: &[u8] = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.";
 
+/// The file that names the tensors.
+const PICKLE: &str = "data.pkl";
+const NO_PICKLE: CheckpointError = CheckpointError::Foreign("a zip archive without torch's data.pkl");
+
 /// The entry of a Lightning checkpoint that holds the network.
 const STATE_DICT: &str = "state_dict";
 
@@ -36,13 +40,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Directory, CheckpointError> {
     let archive = zip::read_directory(bytes)?;
     let folder = root_folder(&archive)?;
     if let Some(order) = archive.get(&format!("{folder}byteorder"))
-        && bytes.get(order.range(bytes)?) != Some(b"little")
+        && bytes.get(order.checked_range(bytes, "the byte order")?) != Some(b"little")
     {
         return Err(CheckpointError::Unsupported(
             "a big-endian machine wrote it; load and save it again on the usual kind",
         ));
     }
-    let pickle = bytes.get(archive[&format!("{folder}data.pkl")].range(bytes)?).unwrap_or_default();
+    let pickle = archive.get(&format!("{folder}{PICKLE}")).ok_or(NO_PICKLE)?;
+    let pickle = bytes.get(pickle.checked_range(bytes, "the list of tensors")?).unwrap_or_default();
     if pickle.len() > LARGEST_PICKLE {
         return Err(CheckpointError::damaged("its list of tensors is longer than any"));
     }
@@ -60,11 +65,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Directory, CheckpointError> {
 
 /// The folder of `data.pkl` with its slash.
 fn root_folder(archive: &zip::Directory) -> Result<String, CheckpointError> {
-    let folders = archive.keys().filter_map(|name| name.strip_suffix("data.pkl"));
+    let folders = archive.keys().filter_map(|name| name.strip_suffix(PICKLE));
     let folder = folders
         .filter(|folder| folder.is_empty() || folder.ends_with('/'))
         .min_by_key(|folder| folder.len())
-        .ok_or(CheckpointError::Foreign("a zip archive without torch's data.pkl"))?;
+        .ok_or(NO_PICKLE)?;
     if archive.contains_key(&format!("{folder}constants.pkl")) {
         return Err(CheckpointError::Foreign("a TorchScript program"));
     }

@@ -4,14 +4,12 @@
 //! `camera_info`, one line `fx fy cx cy [k1 k2 p1 p2 [k3]]`, or a bare 3x3 matrix. A calibration of another picture size
 //! is an error: scaling it silently would be wrong for a cropped mode of the same camera.
 
-mod yaml;
-
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use self::yaml::{Document, Entry};
 use crate::frame::PictureSize;
 use crate::geometry::CameraModel;
+use crate::yaml::{self, Document, Entry};
 
 /// Where the intrinsics come from.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,11 +1,15 @@
-//! Where handstream keeps its files between runs, and the two model files it cannot bring along.
+//! Where handstream keeps its files between runs, the two model files it cannot bring along, and where the
+//! user's own files lie.
 //!
 //! The folder is `$HANDSTREAM_HOME`, else `$XDG_DATA_HOME/handstream`, else
 //! `~/.local/share/handstream`. The key-point networks are Google's MediaPipe files (Apache-2.0);
 //! `handstream setup` fetches them, and nothing runs on a file whose bytes are not the known ones.
 
+mod own_files;
+
 use std::path::{Path, PathBuf};
 
+pub use self::own_files::{OwnFile, OwnFiles, OwnFilesError};
 use sha2::{Digest, Sha256};
 
 /// A file of which size and content are known beforehand.

@@ -1,7 +1,9 @@
-//! Just enough YAML for camera calibrations: keys with numbers, as OpenCV and ROS write them.
+//! Just enough YAML for camera calibrations, as OpenCV and ROS write them, and for the settings beside
+//! checkpoints, as PyYAML and OmegaConf do.
 //!
-//! A document is a list of `key: value` lines with their indentation; lines without a key belong to the
-//! value before. Tags such as `!!opencv-matrix` and document marks are skipped.
+//! A document is a list of `key: value` lines with their indentation; lines without a key, and all lines up
+//! to the bracket that closes an open one, belong to the value before. Tags such as `!!opencv-matrix` and
+//! document marks are skipped. Whatever else YAML can say is passed over, so every reader checks what it got.
 
 /// One `key: value`, with the lines that continue its value.
 #[derive(Clone, Debug)]
@@ -30,7 +32,8 @@ impl Document {
             if trimmed.is_empty() || trimmed.starts_with('%') || trimmed.starts_with("---") {
                 continue;
             }
-            match trimmed.split_once(':').filter(|(key, _)| is_key(key)) {
+            let inside = entries.last().is_some_and(|entry| open_brackets(&entry.value) > 0);
+            match trimmed.split_once(':').filter(|(key, _)| is_key(key) && !inside) {
                 Some((key, value)) => entries.push(Entry {
                     indent: content.len() - trimmed.len(),
                     key: key.trim().to_owned(),
@@ -57,6 +60,55 @@ impl Document {
         }
         following.iter().take_while(|inner| inner.indent > entry.indent).find(|inner| inner.key == "data")
     }
+
+    /// The value under `path`, each key inside the one before, also inside of `{key: value, ...}`; without
+    /// quotes.
+    pub fn at(&self, path: &[&str]) -> Option<&str> {
+        let mut level = self.0.as_slice();
+        let mut path = path.iter();
+        while let Some(key) = path.next() {
+            let indent = level.first()?.indent;
+            let at = level.iter().position(|entry| entry.indent == indent && entry.key == *key)?;
+            let (entry, following) = level[at..].split_first()?;
+            if path.len() == 0 || !entry.value.is_empty() {
+                return path.try_fold(entry.value.as_str(), |value, key| inside(value, key)).map(unquoted);
+            }
+            let end = following.iter().position(|inner| inner.indent <= indent);
+            level = &following[..end.unwrap_or(following.len())];
+        }
+        None
+    }
+}
+
+/// The value of `key` in a `{key: value, ...}`.
+fn inside<'t>(map: &'t str, key: &str) -> Option<&'t str> {
+    let mut rest = map.trim().strip_prefix('{')?.strip_suffix('}')?;
+    while !rest.is_empty() {
+        // The comma that ends this entry is the first one outside of brackets.
+        let commas = rest.match_indices(',').map(|(at, _)| at);
+        let end = commas.chain([rest.len()]).find(|&at| open_brackets(&rest[..at]) == 0)?;
+        let (name, value) = rest[..end].split_once(':')?;
+        if unquoted(name.trim()) == key {
+            return Some(value.trim());
+        }
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    None
+}
+
+/// How many brackets of a text are not closed.
+fn open_brackets(text: &str) -> i32 {
+    let change = |c| match c {
+        '{' | '[' => 1,
+        '}' | ']' => -1,
+        _ => 0,
+    };
+    text.chars().map(change).sum()
+}
+
+fn unquoted(value: &str) -> &str {
+    let quoted = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    quoted('"').or_else(|| quoted('\'')).unwrap_or(value)
 }
 
 impl Entry {
@@ -117,6 +169,24 @@ mod tests {
         assert_eq!(numbers("c"), [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(document.find(&["a"]).unwrap().line, 6);
         assert!(document.find(&["d"]).is_none());
+    }
+
+    #[test]
+    fn nested_settings_are_found_in_block_and_in_flow_style() {
+        let block = "A:\n  heads: 1\nMODEL:\n  LIST:\n  - x\n  - heads: 2\n    deep: 9\n  HEAD:\n    TYPE: 'vid'\n    \
+                     DECODER:\n      heads: 8 # eight\n      norm: layer\nheads: 3\n";
+        let flow = "A: {heads: 1}\nMODEL:\n  HEAD: {TYPE: \"vid\", DECODER: {list: [1, 2],\n    heads: 8,\n      norm: \
+                    layer}}\nheads: 3\n";
+        for text in [block, flow] {
+            let document = Document::read(text);
+            assert_eq!(document.at(&["MODEL", "HEAD", "DECODER", "heads"]), Some("8"));
+            assert_eq!(document.at(&["MODEL", "HEAD", "DECODER", "norm"]), Some("layer"));
+            assert_eq!(document.at(&["MODEL", "HEAD", "TYPE"]), Some("vid"));
+            assert_eq!((document.at(&["heads"]), document.at(&["A", "heads"])), (Some("3"), Some("1")));
+            for absent in [&["MODEL", "heads"][..], &["MODEL", "HEAD", "heads"], &["B"], &[]] {
+                assert_eq!(document.at(absent), None, "{absent:?}");
+            }
+        }
     }
 
     #[test]

@@ -171,6 +171,7 @@ mod tests {
     use super::*;
     use crate::hand::npz::read_npz;
     use crate::hand::parameters::Parameters;
+    use crate::hand::tips::TipVertices;
 
     const PROTOCOL_0: &[u8] = include_bytes!("../../tests/fixtures/mano_like_protocol0.pkl");
     const PROTOCOL_4: &[u8] = include_bytes!("../../tests/fixtures/mano_like_protocol4.pkl");
@@ -208,8 +209,9 @@ mod tests {
                 for flip in [0x01, 0x80, 0x5a] {
                     let mut changed = file.to_vec();
                     changed[at] ^= flip;
-                    let _ =
-                        read_pickle(&changed).and_then(|arrays| Parameters::from_arrays(&arrays).map(drop));
+                    let _ = read_pickle(&changed).and_then(|arrays| {
+                        Parameters::from_arrays(&arrays, TipVertices::default()).map(drop)
+                    });
                 }
             }
         }

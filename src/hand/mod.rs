@@ -13,7 +13,9 @@ mod npz;
 mod open;
 mod parameters;
 mod skeleton;
+mod tips;
 
 pub use anatomy::Anatomy;
 pub use model::{HandModel, HandModelError, PosedHand};
 pub use skeleton::{JointTransform, SHAPES, Skeleton, forward_kinematics};
+pub use tips::TipVertices;

@@ -14,12 +14,15 @@ use super::npz::read_npz;
 use super::open::{OPEN_HAND, OPEN_HAND_NAME, read_safetensors};
 use super::parameters::Parameters;
 use super::skeleton::{Skeleton, forward_kinematics};
+use super::tips::TipVertices;
 use crate::event::{HandPose, KEYPOINTS, Side};
 use crate::geometry::CameraPoint;
 use crate::geometry::rotation::matrix_from_axis_angle;
 
 /// Largest hand model file read, bytes; MANO's has 4 MB.
 const MOST_BYTES: u64 = 64 << 20;
+/// Added to the name of a model whose finger tips are manopth's.
+const MANOPTH_SUFFIX: &str = "+manopth_tips";
 
 /// A skinned hand with MANO's joints: the embedded open hand, or a user's own file.
 pub struct HandModel {
@@ -64,18 +67,27 @@ pub enum HandModelError {
 impl HandModel {
     /// The embedded open hand (CC0).
     pub fn open() -> Self {
-        Self::from_arrays(OPEN_HAND_NAME, read_safetensors(OPEN_HAND))
+        Self::from_arrays(OPEN_HAND_NAME, read_safetensors(OPEN_HAND), TipVertices::default())
             .expect("a test loads the embedded hand, whose bytes are fixed at build time")
+    }
+
+    /// As [`Self::load_with_tips`], with HaMeR's finger tips.
+    ///
+    /// # Errors
+    /// [`HandModelError`] where the file cannot be read or is no hand model.
+    pub fn load(path: &Path) -> Result<Self, HandModelError> {
+        Self::load_with_tips(path, TipVertices::default())
     }
 
     /// Reads a right hand from a file: `.safetensors` as the embedded one, MANO's own
     /// `MANO_RIGHT.pkl`, or an `.npz` with the same arrays. Nothing in the file is executed.
     ///
-    /// A file without anatomy (MANO's) borrows the open hand's, see [`Anatomy`].
+    /// A file without anatomy (MANO's) borrows the open hand's, see [`Anatomy`]. `tips` are the finger tips
+    /// of a mesh that is MANO's and lists none; where they are not HaMeR's, the model's name says so.
     ///
     /// # Errors
     /// [`HandModelError`] where the file cannot be read or is no hand model.
-    pub fn load(path: &Path) -> Result<Self, HandModelError> {
+    pub fn load_with_tips(path: &Path, tips: TipVertices) -> Result<Self, HandModelError> {
         let malformed = |what: String| HandModelError::Malformed { path: path.to_owned(), what };
         let unreadable = |source| HandModelError::Unreadable { path: path.to_owned(), source };
         let size = std::fs::metadata(path).map_err(unreadable)?.len();
@@ -91,11 +103,19 @@ impl HandModel {
             other => Err(Malformed::new(format!("`.{other}` is unknown; use .safetensors, .pkl or .npz"))),
         };
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        Self::from_arrays(&name, arrays).map_err(|fault| malformed(fault.to_string()))
+        let name = match tips {
+            TipVertices::Hamer => name,
+            TipVertices::Manopth => name + MANOPTH_SUFFIX,
+        };
+        Self::from_arrays(&name, arrays, tips).map_err(|fault| malformed(fault.to_string()))
     }
 
-    fn from_arrays(name: &str, arrays: Result<NamedArrays, Malformed>) -> Result<Self, Malformed> {
-        let parameters = Parameters::from_arrays(&arrays?)?;
+    fn from_arrays(
+        name: &str,
+        arrays: Result<NamedArrays, Malformed>,
+        tips: TipVertices,
+    ) -> Result<Self, Malformed> {
+        let parameters = Parameters::from_arrays(&arrays?, tips)?;
         Ok(Self {
             name: name.to_owned(),
             mesh: Mesh::new(&parameters),
@@ -192,7 +212,7 @@ fn borrowed_anatomy(
     joints: &[Vector3<f64>; MANO_JOINTS],
     tips: &[Vector3<f64>; FINGERS],
 ) -> Result<Anatomy, Malformed> {
-    let open = Parameters::from_arrays(&read_safetensors(OPEN_HAND)?)?;
+    let open = Parameters::from_arrays(&read_safetensors(OPEN_HAND)?, TipVertices::default())?;
     let skeleton = skeleton(&open)?;
     Ok(skeleton.anatomy.carried_to((&skeleton.joints, &skeleton.tips), (joints, tips)))
 }
@@ -349,7 +369,7 @@ mod tests {
         let fault = |change: &dyn Fn(&mut NamedArrays)| {
             let mut arrays = read_npz(include_bytes!("../../tests/fixtures/mano_like.npz")).unwrap();
             change(&mut arrays);
-            HandModel::from_arrays("changed", Ok(arrays))
+            HandModel::from_arrays("changed", Ok(arrays), TipVertices::default())
                 .err()
                 .map_or_else(String::new, |fault| fault.to_string())
         };

@@ -6,6 +6,7 @@ use super::anatomy::{Anatomy, FINGER_JOINTS, radians};
 use super::arrays::{Array, Malformed, NamedArrays};
 use super::joints::{DISTAL_JOINTS, FINGERS, MANO_JOINTS, MANO_PARENTS};
 use super::skeleton::SHAPES;
+use super::tips::TipVertices;
 
 /// Entries of the pose blend shapes: nine of each finger joint's rotation matrix.
 pub(super) const POSE_FEATURES: usize = 9 * FINGER_JOINTS;
@@ -13,10 +14,8 @@ pub(super) const POSE_FEATURES: usize = 9 * FINGER_JOINTS;
 /// Most vertices of a hand mesh.
 const MOST_VERTICES: usize = 10_000;
 
-/// Vertices of MANO's mesh, and its finger tips among them (thumb, index, middle, ring, pinky) as
-/// HaMeR and Dyn-HaMR choose them.
+/// Vertices of MANO's mesh.
 const MANO_VERTICES: usize = 778;
-const MANO_TIPS: [usize; FINGERS] = [744, 320, 443, 554, 671];
 
 /// Rows of weights add up to one; half precision and rounding leave them this far off at most.
 const SUM_TOLERANCE: f64 = 0.01;
@@ -43,7 +42,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Checks every array's presence, shape and values.
-    pub fn from_arrays(arrays: &NamedArrays) -> Result<Self, Malformed> {
+    pub fn from_arrays(arrays: &NamedArrays, tips: TipVertices) -> Result<Self, Malformed> {
         let template = get(arrays, "v_template")?;
         let vertices = template.shape.first().copied().unwrap_or(0);
         if vertices == 0 || vertices > MOST_VERTICES {
@@ -71,7 +70,7 @@ impl Parameters {
             joint_regressor,
             weights,
         };
-        parameters.tips = parameters.find_tips(arrays)?;
+        parameters.tips = parameters.find_tips(arrays, tips)?;
         parameters.check_side()?;
         Ok(parameters)
     }
@@ -94,15 +93,15 @@ impl Parameters {
         ))
     }
 
-    /// The file's tips, MANO's where the mesh is MANO's, and otherwise the vertices farthest out.
-    fn find_tips(&self, arrays: &NamedArrays) -> Result<[usize; FINGERS], Malformed> {
+    /// The file's tips, `tips` where the mesh is MANO's, and otherwise the vertices farthest out.
+    fn find_tips(&self, arrays: &NamedArrays, tips: TipVertices) -> Result<[usize; FINGERS], Malformed> {
         if let Some(listed) = arrays.get("tip_vertices") {
             let listed =
                 indices(sized(listed, "tip_vertices", &[FINGERS])?, "tip_vertices", self.template.len())?;
             return Ok(std::array::from_fn(|f| listed[f] as usize));
         }
         if self.template.len() == MANO_VERTICES {
-            return Ok(MANO_TIPS);
+            return Ok(tips.of_mano());
         }
         Ok(DISTAL_JOINTS.map(|distal| {
             let joint = self.regress(distal, |vertex| self.template[vertex]);

@@ -9,11 +9,13 @@
 
 mod error;
 pub mod full;
+mod input;
 mod lite;
 mod placement;
 mod stream;
 
 pub use error::HapticError;
+pub use input::HandInput;
 pub use lite::*;
 pub use placement::PlacementMode;
 pub use stream::StreamConfig;

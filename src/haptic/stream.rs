@@ -8,8 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::WINDOW;
-use super::placement::Placed;
+use super::placement::{DepthRow, Placed, PlacementMode};
 use crate::frame::Timestamp;
 
 /// How windows follow a stream.
@@ -34,7 +33,20 @@ pub(super) struct Kept<F> {
     pub timestamp: Timestamp,
     pub frame: F,
     /// The depth that was given to it, once it has one.
-    pub placed: Option<Placed>,
+    placed: Option<Placed>,
+    /// Frames of the window's stream before it.
+    number: usize,
+}
+
+/// What a window says of its newest frame's depth, metres.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct FrameDepth {
+    /// As placed over time.
+    pub depth: f64,
+    /// By this frame alone.
+    pub weak: f64,
+    /// Change since the track's frame before; `None` for the first frame of a window.
+    pub change: Option<f64>,
 }
 
 /// The frames of one track's window, oldest first: every `stride`-th frame of the track since it began,
@@ -42,14 +54,18 @@ pub(super) struct Kept<F> {
 #[derive(Clone, Debug)]
 pub(super) struct Window<F> {
     frames: VecDeque<Kept<F>>,
+    /// Most frames that it holds.
+    longest: usize,
     /// Frames since the window began.
     seen: usize,
+    /// Depth change of the last placed frame since the last frame that stays in the window, metres.
+    since_kept: f64,
 }
 
 impl<F> Window<F> {
-    /// An empty window.
-    pub fn new() -> Self {
-        Self { frames: VecDeque::with_capacity(WINDOW + 1), seen: 0 }
+    /// An empty window of at most `longest` frames.
+    pub fn new(longest: usize) -> Self {
+        Self { frames: VecDeque::with_capacity(longest + 1), longest, seen: 0, since_kept: 0.0 }
     }
 
     /// Takes in a frame. After a long gap, or where the clock does not advance, the window starts afresh.
@@ -62,19 +78,21 @@ impl<F> Window<F> {
             self.frames.clear();
             self.seen = 0;
         }
-        if !self.newest_stays(config) {
+        if self.frames.back().is_some_and(|last| !stays(last.number, config)) {
             self.frames.pop_back();
         }
-        self.frames.push_back(Kept { timestamp, frame, placed: None });
+        self.frames.push_back(Kept { timestamp, frame, placed: None, number: self.seen });
         self.seen += 1;
-        if self.frames.len() > WINDOW {
+        if self.frames.len() > self.longest {
             self.frames.pop_front();
         }
     }
 
-    /// True where the newest frame will still be in the window when the next one has come.
-    pub fn newest_stays(&self, config: &StreamConfig) -> bool {
-        self.seen == 0 || (self.seen - 1).is_multiple_of(config.stride)
+    /// Takes the newest frame out again; the next one takes its place.
+    pub fn forget_newest(&mut self) {
+        if self.frames.pop_back().is_some() {
+            self.seen -= 1;
+        }
     }
 
     /// The frames, oldest first.
@@ -82,19 +100,42 @@ impl<F> Window<F> {
         self.frames.iter()
     }
 
-    /// The newest frame.
-    pub fn newest(&mut self) -> Option<&mut Kept<F>> {
-        self.frames.back_mut()
+    /// Gives the newest frame its depth, for the frames to come too. `depths` holds the weak depth and the
+    /// depth change of each frame, metres; `None` where there are more or fewer.
+    pub fn place(
+        &mut self,
+        depths: &[(f64, f64)],
+        placement: PlacementMode,
+        config: &StreamConfig,
+    ) -> Option<FrameDepth> {
+        let frames = self.frames.iter().zip(depths);
+        let row =
+            |(kept, &(weak, change)): (&Kept<F>, &(f64, f64))| DepthRow { weak, change, placed: kept.placed };
+        let rows: Vec<DepthRow> = frames.map(row).collect();
+        let (&(weak, newest_change), earlier) = depths.split_last()?;
+        let newest = self.frames.back_mut().filter(|_| rows.len() == depths.len())?;
+        let placed = placement.place(&rows)?;
+        newest.placed = Some(placed);
+        let since_kept = earlier.last().map(|(_, kept_change)| newest_change - kept_change);
+        let change = since_kept.map(|change| change - self.since_kept);
+        self.since_kept = if stays(newest.number, config) { 0.0 } else { since_kept.unwrap_or(0.0) };
+        Some(FrameDepth { depth: placed.depth, weak, change })
     }
+}
+
+/// True where the frame of this number will still be in its window when the next one has come.
+fn stays(number: usize, config: &StreamConfig) -> bool {
+    number.is_multiple_of(config.stride)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::haptic::WINDOW;
 
     /// The frames in the window after all of `times` (milliseconds) have come, numbered in order.
     fn window(times: impl IntoIterator<Item = u64>, config: &StreamConfig) -> Vec<usize> {
-        let mut window = Window::new();
+        let mut window = Window::new(WINDOW);
         for (number, ms) in times.into_iter().enumerate() {
             window.push(Timestamp::from_seconds(ms as f64 / 1e3), number, config);
         }
@@ -115,6 +156,38 @@ mod tests {
         assert_eq!(window((0..29).map(|i| 33 * i), &config), [9, 12, 15, 18, 21, 24, 27, 28]);
         assert_eq!(window((0..30).map(|i| 33 * i), &config), [9, 12, 15, 18, 21, 24, 27, 29]);
         assert_eq!(window((0..31).map(|i| 33 * i), &config), [9, 12, 15, 18, 21, 24, 27, 30]);
+    }
+
+    #[test]
+    fn a_frame_that_is_forgotten_leaves_its_place_to_the_next() {
+        let config = StreamConfig { stride: 3, ..StreamConfig::default() };
+        let mut window = Window::new(WINDOW);
+        for number in 0..10_u8 {
+            window.push(Timestamp::from_seconds(f64::from(number) / 30.0), number, &config);
+            if number == 2 || number == 4 {
+                window.forget_newest();
+            }
+        }
+        let frames: Vec<u8> = window.frames().map(|kept| kept.frame).collect();
+        assert_eq!(frames, [0, 5, 8, 9]);
+    }
+
+    #[test]
+    fn changes_of_depth_add_up_whatever_the_stride() {
+        for stride in 1..4 {
+            let config = StreamConfig { stride, ..StreamConfig::default() };
+            let mut window = Window::new(WINDOW);
+            let mut sum = 0.0;
+            for number in 0..40_u32 {
+                let depth = f64::from(number).sin();
+                window.push(Timestamp::from_seconds(f64::from(number) / 30.0), depth, &config);
+                // Depths have no common zero from window to window.
+                let depths: Vec<_> = window.frames().map(|kept| (1.0, kept.frame + 5.0 / depth)).collect();
+                let placed = window.place(&depths, PlacementMode::default(), &config).unwrap();
+                sum += placed.change.unwrap_or(0.0);
+                assert!((sum - depth).abs() < 1e-9, "{stride}: {number}");
+            }
+        }
     }
 
     #[test]

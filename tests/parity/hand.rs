@@ -6,9 +6,9 @@ use handstream::event::{HandPose, Side};
 use handstream::geometry::rotation::{
     axis_angle_from_matrix, geodesic_angle, matrix_from_6d, matrix_from_axis_angle,
 };
-use handstream::hand::HandModel;
 use handstream::hand::anatomy::FREE_ANGLES;
-use nalgebra::Vector3;
+use handstream::hand::{HandModel, TipVertices};
+use nalgebra::{Quaternion, UnitQuaternion, Vector3};
 
 use crate::support::shared;
 use crate::tensors::Fixture;
@@ -16,12 +16,12 @@ use crate::tensors::Fixture;
 const TOLERANCE: f64 = 1e-5;
 
 /// Poses the model as the fixture says and returns the largest distance of a vertex and of a joint.
-fn worst(model: &HandModel, forward: &Fixture) -> (f64, f64) {
+fn worst(model: &HandModel, forward: &Fixture, joints: &str) -> (f64, f64) {
     let betas = forward.numbers("in.betas");
     let wrist = forward.matrices("in.global_orient");
     let fingers = forward.matrices("in.hand_pose");
     let vertices = forward.points("vertices");
-    let joints = forward.points("joints21_hamer");
+    let joints = forward.points(joints);
     let mut worst = (0.0_f64, 0.0_f64);
     for (case, betas) in betas.as_chunks::<10>().0.iter().enumerate() {
         let pose = HandPose {
@@ -47,7 +47,7 @@ fn worst(model: &HandModel, forward: &Fixture) -> (f64, f64) {
 fn skinning_with_all_blend_shapes_equals_smplx() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mano_forward.safetensors");
     let model = HandModel::load(&path).unwrap();
-    let (vertex, joint) = worst(&model, &Fixture::open(&path));
+    let (vertex, joint) = worst(&model, &Fixture::open(&path), "joints21_hamer");
     println!("worst vertex {vertex:.1e} m, worst joint {joint:.1e} m");
     assert!(vertex < TOLERANCE && joint < TOLERANCE, "vertex {vertex} joint {joint}");
 }
@@ -96,7 +96,18 @@ fn rotations_in_all_forms_equal_the_released_conversions() {
     let from_axis_angle = fixture.points("aa.in").into_iter().map(matrix_from_axis_angle).collect::<Vec<_>>();
     let six = fixture.numbers("rot6d.in");
     let from_six = six.as_chunks().0.iter().map(|&six| matrix_from_6d(six)).collect::<Vec<_>>();
-    for (ours, name) in [(from_axis_angle, "aa.rotmat_smplx_rodrigues"), (from_six, "rot6d.out")] {
+    let quaternions = fixture.numbers("quat_wxyz.in");
+    let from_quaternion =
+        |q: &[f64; 4]| UnitQuaternion::from_quaternion(Quaternion::new(q[0], q[1], q[2], q[3]));
+    let from_quaternions =
+        quaternions.as_chunks().0.iter().map(|q| *from_quaternion(q).to_rotation_matrix().matrix());
+    for (ours, name) in [
+        (from_axis_angle.clone(), "aa.rotmat_smplx_rodrigues"),
+        // HaMeR's way through the quaternion adds 1e-8 to the angle's components.
+        (from_axis_angle, "aa.rotmat_hamer"),
+        (from_six, "rot6d.out"),
+        (from_quaternions.collect(), "quat_wxyz.rotmat"),
+    ] {
         for (ours, theirs) in ours.iter().zip(fixture.matrices(name)) {
             assert!((ours - theirs).norm() < 2e-6, "{name}: {ours} instead of {theirs}");
         }
@@ -112,10 +123,16 @@ fn rotations_in_all_forms_equal_the_released_conversions() {
 }
 
 #[test]
-fn the_whole_synthetic_mano_equals_smplx() {
-    let Some(model) = shared("fixtures/haptic/variant_A/mano_synthetic.safetensors") else { return };
+fn the_whole_synthetic_mano_equals_smplx_with_the_tips_of_either_system() {
+    let Some(path) = shared("fixtures/haptic/variant_A/mano_synthetic.safetensors") else { return };
     let Some(forward) = shared("fixtures/haptic/variant_A/mano_forward.safetensors") else { return };
-    let (model, forward) = (HandModel::load(&model).unwrap(), Fixture::open(&forward));
-    let (vertex, joint) = worst(&model, &forward);
-    assert!(vertex < TOLERANCE && joint < TOLERANCE, "vertex {vertex} joint {joint}");
+    let forward = Fixture::open(&forward);
+    for (tips, joints) in
+        [(TipVertices::Hamer, "joints21_hamer"), (TipVertices::Manopth, "joints21_manopth_tips")]
+    {
+        let model = HandModel::load_with_tips(&path, tips).unwrap();
+        let (vertex, joint) = worst(&model, &forward, joints);
+        assert!(vertex < TOLERANCE && joint < TOLERANCE, "{tips:?}: vertex {vertex} joint {joint}");
+        assert_eq!(model.name().ends_with("manopth_tips"), tips == TipVertices::Manopth);
+    }
 }

@@ -4,6 +4,8 @@ mod hand;
 mod haptic;
 mod mediapipe;
 mod metrics;
+#[path = "../support/released_boxes.rs"]
+mod released_boxes;
 #[path = "../support/mod.rs"]
 mod support;
 mod tensors;

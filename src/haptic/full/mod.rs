@@ -2,8 +2,8 @@
 //!
 //! `boxes` says where, `crop` cuts what the backbone reads out of a frame as a [`Picture`]. `decoder` and
 //! `heads` turn features into numbers; `network` says what a network does for a stream, wherever it computes.
-//! `camera` takes the heads' weak cameras to metres. `released` opens a user's checkpoint, `compact` rewrites it
-//! small.
+//! `camera` takes the heads' weak cameras to metres. [`FullHaptic`] follows the hands of a stream. `released`
+//! opens a user's checkpoint, `compact` rewrites it small.
 
 mod boxes;
 mod camera;
@@ -12,12 +12,17 @@ mod config;
 mod crop;
 mod decoder;
 mod error;
+mod hands;
 mod heads;
 mod mix;
 mod network;
 mod picture;
+mod pictures;
 mod released;
+mod steady;
 mod taps;
+#[cfg(test)]
+mod tests;
 
 pub use boxes::{CropRule, HandBox};
 pub use camera::{CropView, WeakCamera};
@@ -26,7 +31,9 @@ pub use config::{DecoderConfig, DecoderForm, NetworkKind};
 pub use crop::{Cropper, Cut, Sampling, Square};
 pub use decoder::{Decoder, DecoderMemory, FrameFeatures};
 pub use error::PictureError;
+pub use hands::{FullConfig, FullHand, FullHaptic};
 pub use heads::HeadRow;
 pub use network::{HandPictures, NetworkError, NetworkShape, Slot, WindowNetwork};
 pub use picture::Picture;
 pub use released::{ReleasedError, ReleasedFile};
+pub use steady::{SteadyConfig, SteadySquare};

@@ -7,14 +7,14 @@ use nalgebra::{Rotation3, Vector2, Vector3};
 use super::network::{Batch, LiteNetwork, NetworkMemory, WEIGHTS, WindowEstimate};
 use super::tokens::{FrameToken, HandBox, SeenHand, half_fov};
 use crate::event::{KEYPOINTS, Side, TrackId};
-use crate::fit::HandObservation;
 use crate::frame::Timestamp;
 use crate::geometry::CameraModel;
 use crate::hand::joints::MANO_JOINTS;
 use crate::hand::{SHAPES, Skeleton};
 use crate::haptic::error::HapticError;
-use crate::haptic::placement::{DepthRow, PlacementMode};
+use crate::haptic::placement::PlacementMode;
 use crate::haptic::stream::{StreamConfig, Window};
+use crate::haptic::{HandInput, WINDOW};
 use crate::jobs::{Job, Jobs};
 
 /// Settings of the lite window transformer.
@@ -24,15 +24,6 @@ pub struct LiteConfig {
     pub stream: StreamConfig,
     /// How depths and depth changes are brought together.
     pub placement: PlacementMode,
-}
-
-/// One hand of a frame: its track and what the 2D tracker says of it.
-#[derive(Clone, Debug)]
-pub struct HandInput {
-    /// The track it continues.
-    pub track: TrackId,
-    /// The 2D tracker's observation.
-    pub observation: HandObservation,
 }
 
 /// One hand of a frame as already prepared.
@@ -84,8 +75,6 @@ struct Track {
     side: Side,
     window: Window<FrameToken>,
     last: Timestamp,
-    /// Depth change of the last frame since the last frame that stays in the window, metres.
-    since_kept: f64,
     batch: Batch,
     memory: NetworkMemory,
 }
@@ -197,9 +186,8 @@ impl Track {
     fn new(side: Side, now: Timestamp) -> Self {
         Self {
             side,
-            window: Window::new(),
+            window: Window::new(WINDOW),
             last: now,
-            since_kept: 0.0,
             batch: Batch::default(),
             memory: NetworkMemory::default(),
         }
@@ -208,14 +196,13 @@ impl Track {
     /// What the network says of the newest frame of the window.
     fn answer(&mut self, network: &LiteNetwork, config: &LiteConfig) -> Option<LiteHand> {
         let estimate = network.run(&self.batch, &mut self.memory).next()?;
-        place(&mut self.window, &mut self.since_kept, &estimate, config)
+        place(&mut self.window, &estimate, config)
     }
 }
 
 /// The newest frame's hand; keeps its depth for the frames to come.
 fn place(
     window: &mut Window<FrameToken>,
-    since_kept: &mut f64,
     estimate: &WindowEstimate,
     config: &LiteConfig,
 ) -> Option<LiteHand> {
@@ -223,25 +210,16 @@ fn place(
         return None;
     }
     let newest = estimate.len().checked_sub(1)?;
-    let rows = window.frames().enumerate().map(|(row, kept)| DepthRow {
-        weak: estimate.weak_depth(row),
-        change: estimate.depth_change(row),
-        placed: kept.placed,
-    });
-    let rows: Vec<DepthRow> = rows.collect();
-    let placed = config.placement.place(&rows)?;
-    let since_before = newest.checked_sub(1).map(|kept| rows[newest].change - rows[kept].change);
-    let depth_change = since_before.map(|change| change - *since_kept);
-    let stays = window.newest_stays(&config.stream);
-    *since_kept = if stays { 0.0 } else { since_before.unwrap_or(0.0) };
-    window.newest()?.placed = Some(placed);
+    let depth = |row| (estimate.weak_depth(row), estimate.depth_change(row));
+    let depths: Vec<(f64, f64)> = (0..=newest).map(depth).collect();
+    let placed = window.place(&depths, config.placement, &config.stream)?;
     Some(LiteHand {
         rotations: estimate.rotations(newest),
         betas: estimate.betas(),
         root_ray: estimate.root_ray(newest),
         depth: placed.depth,
-        weak2full_depth: rows[newest].weak,
-        depth_change,
+        weak2full_depth: placed.weak,
+        depth_change: placed.change,
     })
 }
 

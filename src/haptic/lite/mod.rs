@@ -15,7 +15,7 @@ mod reference;
 mod tests;
 mod tokens;
 
-pub use hands::{HandInput, LiteConfig, LiteHand, LiteHaptic, SeenInput};
+pub use hands::{LiteConfig, LiteHand, LiteHaptic, SeenInput};
 pub use network::{Batch, LiteNetwork, NetworkMemory, WindowEstimate};
 #[cfg(feature = "candle")]
 pub use reference::ReferenceNetwork;

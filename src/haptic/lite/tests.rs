@@ -13,7 +13,7 @@ use crate::frame::{PictureSize, Timestamp};
 use crate::geometry::{CameraModel, CameraPoint, Pixel};
 use crate::hand::HandModel;
 use crate::hand::mirror::mirror_point;
-use crate::haptic::{StreamConfig, WINDOW};
+use crate::haptic::{HandInput, StreamConfig, WINDOW};
 use crate::jobs::InOrder;
 
 const LEFT: TrackId = TrackId(4);

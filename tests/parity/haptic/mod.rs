@@ -1,5 +1,6 @@
 //! HaMeR and HaPTIC as released: `cargo test --release --test parity -- haptic`.
 
+mod boxes;
 mod cameras;
 mod checkpoints;
 mod decoder;

@@ -177,7 +177,7 @@ mod tests {
     fn a_resting_hands_crop_shakes_less_than_what_is_seen() {
         let crops = follow((0..90).map(|t| square(500.0 + 3.0 * shake(t), 400.0 + 12.0 * shake(t))));
         for crop in &crops[30..] {
-            assert!((crop.centre().x - 500.0).abs() < 2.0 && (crop.side() - 400.0).abs() < 2.0, "{crop:?}");
+            assert!((crop.centre().x - 500.0).abs() < 1.5 && (crop.side() - 400.0).abs() < 3.0, "{crop:?}");
         }
     }
 
@@ -191,13 +191,16 @@ mod tests {
 
     #[test]
     fn a_jump_or_a_pause_begins_a_new_path() {
+        let same = |a: Square, b: Square| {
+            (a.centre() - b.centre()).norm() < 1e-9 && (a.side() - b.side()).abs() < 1e-9
+        };
         let crops = follow([square(100.0, 300.0), square(105.0, 300.0), square(900.0, 250.0)]);
-        assert_eq!(crops[2], square(900.0, 250.0));
+        assert!(same(crops[2], square(900.0, 250.0)));
         let mut steady = SteadySquare::default();
         for (seconds, x) in [(0.0, 100.0), (0.03, 110.0), (1.0, 160.0), (0.9, 170.0)] {
             let at = Timestamp::from_seconds(seconds);
             let crop = steady.update(square(x, 300.0), at, SIZE, &SteadyConfig::default());
-            assert!(x == 110.0 || crop == square(x, 300.0), "{crop:?}");
+            assert_eq!(same(crop, square(x, 300.0)), x != 110.0, "{crop:?}");
         }
     }
 }

@@ -6,9 +6,9 @@ use crate::tensors::Fixture;
 
 /// Relative to the largest number.
 const TOLERANCE: f64 = 1e-4;
-/// Steps of AdamW are of one size whatever the slope, so that roundings of the release's 32-bit numbers
-/// reach this far.
-const SIZE_TOLERANCE: f64 = 2e-4;
+/// Steps of AdamW are of one size whatever the slope, so that small differences grow: a change of the inputs
+/// in the last of their 32 bits moves the smoothed sizes by 2e-4.
+const SIZE_TOLERANCE: f64 = 4e-4;
 
 /// Fills frames without a hand: the nearest value before the first and after the last, a straight line in
 /// between.

@@ -1,5 +1,6 @@
 //! Multi-head attention (Vaswani et al. 2017) from groups of rows to groups of rows.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Linear;
@@ -36,6 +37,20 @@ pub enum Sight<'a> {
     Groups(&'a [f32], &'a [Group]),
     /// Each row looks at a list of its own.
     Each(&'a [&'a [f32]]),
+}
+
+impl<'a> Sight<'a> {
+    /// The rows that each row sees, rows of the source `pitch` apart, for groups that name all rows in order.
+    pub(super) fn lists(&self, pitch: usize) -> Cow<'a, [&'a [f32]]> {
+        match *self {
+            Self::Each(lists) => Cow::Borrowed(lists),
+            Self::Groups(source, groups) => {
+                let seen = |group: &Group| &source[group.source.start * pitch..group.source.end * pitch];
+                let lists = groups.iter().flat_map(|group| group.queries.clone().map(move |_| seen(group)));
+                Cow::Owned(lists.collect())
+            }
+        }
+    }
 }
 
 /// Multi-head attention: queries of the rows that look, keys and values of what they look at.

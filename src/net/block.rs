@@ -1,9 +1,9 @@
 //! The block of a window decoder: a chain of sub-layers, each behind a norm and beside a residual connection
 //! (HaPTIC, Ye et al. 2025, whose block is HaMeR's (Pavlakos et al. 2024) with two attentions more).
 
+use super::absorbed::AbsorbedMemory;
 use super::attention::{AttentionMemory, Sight};
-use super::linear::room;
-use super::{Attention, FeedForward, Group, LayerNorm, Probe};
+use super::{AbsorbedAttention, Attention, FeedForward, Group, LayerNorm, Linear, Probe, room};
 
 /// Where the frame codes join the tokens of a window attention. The residual never holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +14,26 @@ pub enum CodePlace {
     AfterNorm,
 }
 
+/// Attention to what lies around the tokens.
+pub enum Across {
+    /// With keys and values of all that is seen.
+    Plain(Attention),
+    /// The same with less work where few rows see many.
+    Absorbed(AbsorbedAttention),
+}
+
 /// What a sub-layer adds to the tokens.
 pub enum Sublayer {
     /// Attention of each token to itself alone.
     Own(Attention),
+    /// The same as one layer: of a single score the softmax is 1, so that only values and output remain.
+    OwnValue(Linear),
     /// Attention of each token to its near surroundings: the crop of its frame.
-    Near(Attention),
+    Near(Across),
     /// Attention of each token to the tokens of its window.
     View(Attention, CodePlace),
     /// Attention of each token to its far surroundings: the whole frame, or all boxes.
-    Far(Attention),
+    Far(Across),
     /// Feed-forward layers.
     Feed(FeedForward),
 }
@@ -46,21 +56,45 @@ pub struct Surroundings<'a> {
     pub far: Sight<'a>,
 }
 
+impl Default for Surroundings<'_> {
+    /// Tokens that see nothing.
+    fn default() -> Self {
+        Self { code: &[], views: &[], near: Sight::Each(&[]), far: Sight::Each(&[]) }
+    }
+}
+
 /// Working memory of a [`WindowBlock`].
 #[derive(Default)]
 pub struct BlockMemory {
     attention: AttentionMemory,
+    absorbed: AbsorbedMemory,
     coded: Vec<f32>,
     normed: Vec<f32>,
     hidden: Vec<f32>,
     change: Vec<f32>,
 }
 
+impl Across {
+    fn apply(
+        &self,
+        x: &[f32],
+        sight: Sight,
+        plain: &mut AttentionMemory,
+        absorbed: &mut AbsorbedMemory,
+        out: &mut Vec<f32>,
+    ) {
+        match self {
+            Self::Plain(attention) => attention.apply(x, sight, plain, out),
+            Self::Absorbed(attention) => attention.apply(x, sight, absorbed, out),
+        }
+    }
+}
+
 impl Sublayer {
     /// What the sub-layer is called where a [`Probe`] looks.
     fn name(&self) -> &'static str {
         match self {
-            Self::Own(_) => "self_attn",
+            Self::Own(_) | Self::OwnValue(_) => "self_attn",
             Self::Near(_) => "cross_attn",
             Self::View(..) => "cross_view",
             Self::Far(_) => "global",
@@ -78,7 +112,7 @@ impl WindowBlock {
     /// Changes the tokens `x`, rows [`room`] apart. Shows input and output of every sub-layer as
     /// `self_attn.in`, `self_attn.out`, and so on.
     pub fn apply(&self, x: &mut [f32], around: &Surroundings, memory: &mut BlockMemory, mut probe: Probe) {
-        let BlockMemory { attention, coded, normed, hidden, change } = memory;
+        let BlockMemory { attention, absorbed, coded, normed, hidden, change } = memory;
         for (norm, sublayer) in &self.sublayers {
             let before: &[f32] = if let Sublayer::View(_, CodePlace::BeforeNorm) = sublayer {
                 coded.clear();
@@ -96,14 +130,15 @@ impl WindowBlock {
                     let alone: Vec<Group> = (0..x.len() / room(norm.width())).map(Group::alone).collect();
                     own.apply(normed, Sight::Groups(normed, &alone), attention, change);
                 }
-                Sublayer::Near(near) => near.apply(normed, around.near, attention, change),
+                Sublayer::OwnValue(layer) => layer.apply(normed, room(norm.width()), change),
+                Sublayer::Near(near) => near.apply(normed, around.near, attention, absorbed, change),
                 Sublayer::View(view, place) => {
                     if *place == CodePlace::AfterNorm {
                         add(normed, around.code);
                     }
                     view.apply(normed, Sight::Groups(normed, around.views), attention, change);
                 }
-                Sublayer::Far(far) => far.apply(normed, around.far, attention, change),
+                Sublayer::Far(far) => far.apply(normed, around.far, attention, absorbed, change),
                 Sublayer::Feed(feed) => feed.apply(normed, room(norm.width()), hidden, change),
             }
             probe.see_rows(format_args!("out"), change, norm.width());

@@ -9,6 +9,7 @@
 //! Tensors are named and laid out as in PyTorch. Rows of numbers lie one after the other; where a row has
 //! more room than numbers the rest is zero.
 
+mod absorbed;
 mod attention;
 mod block;
 #[cfg(feature = "candle")]
@@ -24,9 +25,10 @@ mod probe;
 pub(crate) mod simd;
 pub mod vit;
 
+pub use absorbed::AbsorbedAttention;
 pub use attention::{Attention, AttentionMemory, Group, Sight};
 pub(crate) use block::add;
-pub use block::{BlockMemory, CodePlace, Sublayer, Surroundings, WindowBlock};
+pub use block::{Across, BlockMemory, CodePlace, Sublayer, Surroundings, WindowBlock};
 pub use checkpoint::{
     Checkpoint, CheckpointError, CheckpointFile, CheckpointFileError, Dtype, PlannedTensor, Scope,
     write_safetensors,

@@ -30,8 +30,12 @@ impl NetworkKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecoderForm {
     /// As the layers are written: keys and values of every feature of every frame.
-    #[default]
     Plain,
+    /// With the savings that change nothing but rounding: a lone token's self-attention is one layer, keys and
+    /// values are never formed ([`crate::net::AbsorbedAttention`]), and what the first layer gathers from the
+    /// crop, which no other frame can change, is computed once a frame.
+    #[default]
+    Absorbed,
 }
 
 /// Sizes of the decoder.

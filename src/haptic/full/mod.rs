@@ -14,6 +14,7 @@ mod decoder;
 mod error;
 mod hands;
 mod heads;
+mod layers;
 mod mix;
 mod network;
 mod picture;

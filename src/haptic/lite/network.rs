@@ -8,7 +8,7 @@ use crate::hand::SHAPES;
 use crate::hand::joints::MANO_JOINTS;
 use crate::haptic::WINDOW;
 use crate::net::{
-    Attention, BlockMemory, Checkpoint, CheckpointError, CodePlace, FeedForward, Group, Isa,
+    Across, Attention, BlockMemory, Checkpoint, CheckpointError, CodePlace, FeedForward, Group, Isa,
     LAYER_NORM_EPSILON, LayerNorm, Linear, Probe, Scope, Sight, Sublayer, Surroundings, WindowBlock, add,
 };
 
@@ -218,7 +218,7 @@ impl LiteNetwork {
         }
         let windows = &batch.windows;
         let far = Sight::Groups(context, windows);
-        let around = Surroundings { code, views: windows, near: Sight::Each(&[]), far };
+        let around = Surroundings { code, views: windows, far, ..Surroundings::default() };
         for layer in &self.blocks {
             layer.apply(x, &around, block, Probe::off());
         }
@@ -251,7 +251,7 @@ fn read_block(scope: &Scope, isa: Isa) -> Result<WindowBlock, CheckpointError> {
     let feed = FeedForward::read(&scope.part("feed"), [width, hidden, width], isa)?;
     Ok(WindowBlock::new(vec![
         (norm("norm_view")?, Sublayer::View(attention("view")?, CodePlace::AfterNorm)),
-        (norm("norm_global")?, Sublayer::Far(attention("global")?)),
+        (norm("norm_global")?, Sublayer::Far(Across::Plain(attention("global")?))),
         (norm("norm_feed")?, Sublayer::Feed(feed)),
     ]))
 }

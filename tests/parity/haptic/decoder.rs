@@ -15,6 +15,9 @@ const ACTIVATIONS: f64 = 1e-5;
 /// Of what leaves the network.
 const OUTPUTS: f64 = 5e-5;
 
+/// Of one form of the decoder from the other.
+const FORMS: f64 = 1e-5;
+
 /// The cases of HaPTIC and the frames of each clip in them.
 const CASES: [(&str, usize); 5] =
     [("haptic_m8", 8), ("haptic_m3", 3), ("haptic_m1_video", 1), ("haptic_m1_image", 1), ("haptic_b2t3", 3)];
@@ -48,14 +51,20 @@ fn features(decoder: &Decoder, case: &Fixture) -> Vec<Frame> {
 
 /// Runs clips of `length` frames.
 fn run(decoder: &Decoder, frames: &[&Frame], length: usize) -> Run {
+    let mut memory = DecoderMemory::default();
+    let crops: Vec<&[f32]> = frames.iter().map(|(crop, _)| crop.as_slice()).collect();
+    let mut tokens = Vec::new();
+    decoder.start(&crops, &mut memory, &mut tokens);
+    let tokens = tokens.chunks_exact(room(decoder.config().width));
+    let frames = frames.iter().zip(tokens);
     let frames: Vec<FrameFeatures> =
-        frames.iter().map(|(crop, whole)| FrameFeatures { crop, whole }).collect();
+        frames.map(|((crop, whole), token)| FrameFeatures { token, crop, whole }).collect();
     let windows: Vec<&[FrameFeatures]> = frames.chunks(length).collect();
     let (mut rows, mut seen) = (Vec::new(), BTreeMap::new());
     let mut see = |name: &str, numbers: &[f32]| {
         seen.insert(name.to_owned(), numbers.iter().map(|&v| f64::from(v)).collect());
     };
-    decoder.apply(&windows, &mut DecoderMemory::default(), Probe::on(&mut see), &mut rows);
+    decoder.apply(&windows, &mut memory, Probe::on(&mut see), &mut rows);
     Run { rows, seen }
 }
 
@@ -128,16 +137,52 @@ fn haptics_decoder_equals_the_released_one_in_every_sublayer_for_every_window() 
 }
 
 #[test]
-fn hamers_decoder_equals_the_released_one_in_every_sublayer() {
+fn hamers_decoder_equals_the_released_one_in_every_sublayer_in_both_forms() {
     for variant in Variant::all() {
-        let case = variant.file("hamer_forward");
-        let decoder = decoder(&variant, &variant.file("hamer_weights"), DecoderForm::Plain);
-        assert_eq!(decoder.config().kind, NetworkKind::Hamer);
-        let frames = features(&decoder, &case);
-        let run = run(&decoder, &frames.iter().collect::<Vec<_>>(), 1);
-        let ((inner, count), outputs) = (run.inner(&case), run.outputs(&case));
-        println!("{}: {count} activations within {inner:.1e}, outputs within {outputs:.1e}", variant.name());
-        assert_eq!(count, 6 * decoder.config().depth + 4);
-        assert!(outputs < OUTPUTS, "outputs differ by {outputs:.1e}");
+        let (case, weights) = (variant.file("hamer_forward"), variant.file("hamer_weights"));
+        for (form, hidden) in [(DecoderForm::Plain, 0), (DecoderForm::Absorbed, 4)] {
+            let decoder = decoder(&variant, &weights, form);
+            assert_eq!(decoder.config().kind, NetworkKind::Hamer);
+            let frames = features(&decoder, &case);
+            let run = run(&decoder, &frames.iter().collect::<Vec<_>>(), 1);
+            let ((inner, count), outputs) = (run.inner(&case), run.outputs(&case));
+            println!(
+                "{} {form:?}: {count} activations within {inner:.1e}, outputs within {outputs:.1e}",
+                variant.name()
+            );
+            assert_eq!(count, 6 * decoder.config().depth + 4 - hidden);
+            assert!(outputs < OUTPUTS, "outputs differ by {outputs:.1e}");
+        }
+    }
+}
+
+/// The numbers of a row in order.
+fn flat(row: &HeadRow) -> impl Iterator<Item = f64> {
+    let numbers = row.rotations.into_iter().flatten().chain(row.betas).chain(row.camera).chain([row.depth]);
+    numbers.map(f64::from)
+}
+
+#[test]
+fn the_absorbed_form_gives_the_numbers_of_the_plain_one() {
+    for variant in Variant::all() {
+        let weights = variant.file("haptic_weights");
+        let [plain, absorbed] =
+            [DecoderForm::Plain, DecoderForm::Absorbed].map(|form| decoder(&variant, &weights, form));
+        // Without what the first layer does before the tokens meet.
+        let activations = 10 * absorbed.config().depth + 5 - 4;
+        let runs = haptic_runs(&variant, &plain).into_iter().zip(haptic_runs(&variant, &absorbed));
+        for ((name, case, plain), (_, _, absorbed)) in runs {
+            let theirs: Vec<f64> = plain.rows.iter().flat_map(flat).collect();
+            let forms = off(absorbed.rows.iter().flat_map(flat), &theirs);
+            let ((inner, count), outputs) = (absorbed.inner(&case), absorbed.outputs(&case));
+            println!(
+                "{} {name}: forms differ by {forms:.1e}; {count} activations within {inner:.1e}, outputs within \
+                 {outputs:.1e}",
+                variant.name()
+            );
+            assert!(forms < FORMS, "{name}: the forms differ by {forms:.1e}");
+            assert_eq!(count, activations);
+            assert!(outputs < OUTPUTS, "{name}: outputs differ by {outputs:.1e}");
+        }
     }
 }

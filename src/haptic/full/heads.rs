@@ -12,7 +12,7 @@ use crate::net::{CheckpointError, Isa, Linear, Probe, Scope, room};
 const SIX: usize = 6;
 
 /// What the network says of one hand in one frame, right-hand space.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HeadRow {
     /// Rotations of wrist (camera axes) and finger joints in MANO order, 6D: first column, second column.
     pub rotations: [[f32; SIX]; MANO_JOINTS],

@@ -4,7 +4,7 @@ use super::config::NetworkKind;
 use super::heads::HeadRow;
 use super::picture::Picture;
 use crate::jobs::Jobs;
-use crate::net::CheckpointError;
+use crate::net::{CheckpointError, VitError};
 
 /// What the rest of the system must know of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,24 @@ pub enum NetworkError {
     /// The weights are damaged or another network's; the sentence's beginning names the file.
     #[error(transparent)]
     Weights(#[from] CheckpointError),
+    /// The backbone is not what it should be; the sentence's beginning names the file.
+    #[error(transparent)]
+    Backbone(#[from] VitError),
+    /// Backbone and decoder are not of one network.
+    #[error(
+        "its backbone makes features of {backbone} numbers and its decoder reads {decoder}; give weights of \
+         one network"
+    )]
+    Widths {
+        /// Numbers of a feature.
+        backbone: usize,
+        /// Numbers of a feature that the decoder reads.
+        decoder: usize,
+    },
     /// The number of heads is not known.
     #[error(
-        "the weights do not tell how many heads a decoder of width {width} has; put the network's yaml \
-         configuration beside them"
+        "it does not say how many heads its decoder of width {width} has; give the number in its \
+         configuration"
     )]
     HeadsUnknown {
         /// Numbers of a token.
@@ -46,8 +60,8 @@ pub enum NetworkError {
     },
     /// The number of heads does not fit.
     #[error(
-        "{heads} heads do not divide the {inner} numbers of an attention; correct the configuration beside \
-         the weights"
+        "a decoder whose attentions have {inner} numbers cannot have {heads} heads; correct the number in its \
+         configuration"
     )]
     Heads {
         /// The number that was given.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use nalgebra::{Matrix3, Vector3};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 /// The tensors of a fixture file, as 64-bit numbers.
@@ -28,6 +29,26 @@ impl Fixture {
     pub fn names(&self) -> Vec<String> {
         let file = SafeTensors::deserialize(&self.0).unwrap();
         file.names().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether there is a tensor `name`.
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).is_ok()
+    }
+
+    /// The file with every tensor's bytes as `edit` leaves them, under the name that it returns; without
+    /// those for which it returns none.
+    pub fn edited(&self, mut edit: impl FnMut(&str, &mut Vec<u8>) -> Option<String>) -> Self {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let tensors = file.tensors().into_iter().filter_map(|(name, tensor)| {
+            let mut data = tensor.data().to_vec();
+            Some((edit(&name, &mut data)?, tensor.dtype(), tensor.shape().to_vec(), data))
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let views = tensors.iter().map(|(name, dtype, shape, data)| {
+            (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
+        Self(safetensors::serialize(views, None).unwrap())
     }
 
     /// The numbers of one tensor in row-major order.

@@ -4,20 +4,10 @@ use super::config::{DecoderConfig, DecoderForm, NetworkKind};
 use super::decoder::{Decoder, DecoderMemory, FrameFeatures};
 use super::heads::HeadRow;
 use super::network::{HandPictures, NetworkError, NetworkShape, Slot, WindowNetwork};
+use super::released::{ReleasedError, ReleasedFile};
 use crate::jobs::Jobs;
 use crate::net::vit::TOKENS;
 use crate::net::{Isa, Probe, Scope, Vit, VitConfig, VitMemory, room};
-
-/// What the shapes of a checkpoint's tensors do not tell, and how to compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuConfig {
-    /// Heads of the backbone; `None` for those of the released networks.
-    pub backbone_heads: Option<usize>,
-    /// Heads of the decoder; `None` for those of the released networks.
-    pub decoder_heads: Option<usize>,
-    /// How the decoder computes.
-    pub form: DecoderForm,
-}
 
 /// HaMeR or HaPTIC with its weights, and the features of the frames in its slots.
 pub struct CpuNetwork {
@@ -41,22 +31,33 @@ struct Features {
 }
 
 impl CpuNetwork {
-    /// Reads `backbone` and `mano_head` of a checkpoint.
+    /// Reads the network of a user's checkpoint.
     ///
     /// # Errors
-    /// [`NetworkError`] where the checkpoint holds neither network, or its heads are unknown.
-    pub fn read(root: &Scope, config: &CpuConfig) -> Result<Self, NetworkError> {
-        let isa = Isa::best();
-        let (backbone, head) = (root.part("backbone"), root.part("mano_head"));
-        let vit = Vit::read(&backbone, &VitConfig::read(&backbone, config.backbone_heads)?, isa)?;
-        let sizes = DecoderConfig::read(&head, config.decoder_heads)?;
-        if sizes.context != vit.config().width {
-            return Err(NetworkError::Widths { backbone: vit.config().width, decoder: sizes.context });
+    /// [`ReleasedError`].
+    pub fn open(file: &ReleasedFile, form: DecoderForm) -> Result<Self, ReleasedError> {
+        Self::read(&file.checkpoint().root(), file.vit(), file.decoder(), form)
+            .map_err(|fault| ReleasedError::Decoder { path: file.path().to_owned(), fault })
+    }
+
+    /// Reads `backbone` and `mano_head` of a checkpoint, whose sizes are known.
+    ///
+    /// # Errors
+    /// [`NetworkError`] where the tensors are not those of such a network.
+    pub fn read(
+        root: &Scope,
+        backbone: &VitConfig,
+        decoder: &DecoderConfig,
+        form: DecoderForm,
+    ) -> Result<Self, NetworkError> {
+        if decoder.context != backbone.width {
+            return Err(NetworkError::Widths { backbone: backbone.width, decoder: decoder.context });
         }
+        let isa = Isa::best();
         Ok(Self {
-            shape: NetworkShape { kind: sizes.kind, longest_window: sizes.longest_window },
-            decoder: Decoder::read(&head, &sizes, config.form, isa)?,
-            vit,
+            shape: NetworkShape { kind: decoder.kind, longest_window: decoder.longest_window },
+            vit: Vit::read(&root.part("backbone"), backbone, isa)?,
+            decoder: Decoder::read(&root.part("mano_head"), decoder, form, isa)?,
             slots: Vec::new(),
             pictures: Vec::new(),
             features: Vec::new(),
@@ -64,16 +65,6 @@ impl CpuNetwork {
             vit_memory: VitMemory::default(),
             decoder_memory: DecoderMemory::default(),
         })
-    }
-
-    /// The backbone.
-    pub fn backbone(&self) -> &Vit {
-        &self.vit
-    }
-
-    /// The decoder.
-    pub fn decoder(&self) -> &Decoder {
-        &self.decoder
     }
 }
 

@@ -31,7 +31,7 @@ pub use boxes::{CropRule, HandBox};
 pub use camera::{CropView, WeakCamera};
 pub use compact::{CompactError, CompactNumbers, CompactOptions, CompactReport};
 pub use config::{DecoderConfig, DecoderForm, NetworkKind};
-pub use cpu::{CpuConfig, CpuNetwork};
+pub use cpu::CpuNetwork;
 pub use crop::{Cropper, Cut, Sampling, Square};
 pub use decoder::{Decoder, DecoderMemory, FrameFeatures};
 pub use demo::{DemoDepth, demo_places, demo_windows};

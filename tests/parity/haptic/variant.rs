@@ -15,7 +15,19 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// All variants that are there: this repository's own, and those of the shared material.
+    /// The variant that is cut down to a few files of this repository: no pictures but one, features instead.
+    pub fn own() -> Self {
+        Self::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/haptic"))
+    }
+
+    /// The whole variants of the shared material, and the own one.
+    pub fn all_and_own() -> Vec<Self> {
+        let mut all = Self::all();
+        all.push(Self::own());
+        all
+    }
+
+    /// The whole variants of the shared material.
     pub fn all() -> Vec<Self> {
         let shared = shared("fixtures/haptic").map(|path| std::fs::read_dir(path).unwrap());
         let folders = shared.into_iter().flatten().map(|entry| entry.unwrap().path());

@@ -35,4 +35,8 @@ impl Jobs for Workers {
             longest();
         });
     }
+
+    fn at_once(&self) -> usize {
+        HELPERS + 1
+    }
 }

@@ -42,8 +42,9 @@ unsafe fn gelu_with<V: Vector>(values: &mut [f32]) {
     }
 }
 
+/// The GELU of each lane.
 #[inline(always)]
-unsafe fn gelu_of<V: Vector>(x: V) -> V {
+pub(super) unsafe fn gelu_of<V: Vector>(x: V) -> V {
     // SAFETY: the caller vouches for the instruction set.
     unsafe {
         let zero = V::splat(0.0);

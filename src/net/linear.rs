@@ -1,17 +1,17 @@
-//! Fully connected layers on a handful of rows.
-//!
-//! With 1 to 16 rows the time goes into reading the weights, so they are packed once in the order in which
-//! the kernel reads them: panels of two registers of outputs, and in each panel the weights input by
-//! input. A panel meets all rows before the next one is read.
-#![allow(clippy::needless_range_loop, reason = "index loops over constant bounds unroll into registers")]
+//! Fully connected layers, on a handful of rows or on hundreds.
 
 use super::checkpoint::{CheckpointError, Scope};
-use super::memory::Buffer;
-use super::simd::{Vector, lanes, per_isa};
-use super::{Isa, gelu};
+use super::product::{Panels, Place, Then};
+use super::{Isa, Slabs, gelu};
+use crate::jobs::{Jobs, share};
 
 /// Rows of outputs have room for a multiple of this many numbers: whole registers of every instruction set.
 pub const LANE_STEP: usize = 16;
+/// Most panels of a piece of work: so few that rows stay in the second cache from one panel to the next, so
+/// many that they are worth fetching.
+const PIECE_PANELS: usize = 4;
+/// Fewest pieces of work for each of the jobs that share them, so that they end together.
+const PIECES_EACH: usize = 4;
 
 /// Numbers from row to row of a list whose rows have `width` numbers each: room for whole registers.
 pub const fn room(width: usize) -> usize {
@@ -19,13 +19,7 @@ pub const fn room(width: usize) -> usize {
 }
 
 /// `y = W x + b` for rows `x`.
-pub struct Linear {
-    isa: Isa,
-    inputs: usize,
-    outputs: usize,
-    /// For each panel the bias, then for each input the weights of the panel's outputs.
-    packed: Buffer,
-}
+pub struct Linear(Panels);
 
 impl Linear {
     /// Reads `weight` `[outputs, inputs]` and `bias` `[outputs]`.
@@ -43,39 +37,29 @@ impl Linear {
     /// # Panics
     /// When the processor lacks `isa`, or `weight` has no whole number of rows for each bias.
     pub fn new(weight: &[f32], bias: &[f32], isa: Isa) -> Self {
-        assert!(isa.is_available(), "this processor has no {isa}");
         let outputs = bias.len();
         let inputs = weight.len() / outputs.max(1);
         assert_eq!(weight.len(), inputs * outputs, "weights of {outputs} outputs");
-        let padded = outputs.next_multiple_of(LANE_STEP);
-        let mut packed = Buffer::zeros((inputs + 1) * padded);
-        let mut at = 0;
-        for columns in panels(padded, lanes(isa)) {
-            for row in 0..=inputs {
-                for output in columns.clone() {
-                    if output < outputs {
-                        packed[at] = if row == 0 { bias[output] } else { weight[output * inputs + row - 1] };
-                    }
-                    at += 1;
-                }
-            }
+        let mut panels = Panels::zeros(inputs, outputs, isa);
+        for (output, bias) in bias.iter().enumerate() {
+            panels.set_output(output, *bias, &weight[output * inputs..][..inputs]);
         }
-        Self { isa, inputs, outputs, packed }
+        Self(panels)
     }
 
     /// Numbers of a row that goes in.
     pub fn inputs(&self) -> usize {
-        self.inputs
+        self.0.inputs()
     }
 
     /// Numbers of a row that comes out.
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.0.outputs()
     }
 
     /// Numbers from row to row of the result: the outputs and room for whole registers.
     pub fn pitch(&self) -> usize {
-        room(self.outputs)
+        room(self.outputs())
     }
 
     /// The layer's result for each row of `input`, whose rows are `pitch` numbers apart, into `out`.
@@ -84,106 +68,37 @@ impl Linear {
     /// # Panics
     /// When rows of `input` are shorter than the layer's inputs.
     pub fn apply(&self, input: &[f32], pitch: usize, out: &mut Vec<f32>) {
-        assert!(self.inputs <= pitch && input.len().is_multiple_of(pitch));
+        assert!(self.inputs() <= pitch && input.len().is_multiple_of(pitch));
         let rows = input.len() / pitch;
         out.clear();
         out.resize(rows * self.pitch(), 0.0);
-        let job = Job { layer: self, input, pitch, rows };
-        // SAFETY: `new` found the instruction set and packed whole panels; input and output hold `rows` rows.
-        unsafe { product_on(self.isa, &job, out.as_mut_ptr()) }
+        let (input, out) = (Place::rows(input.as_ptr(), pitch), Place::rows(out.as_mut_ptr(), self.pitch()));
+        // SAFETY: input and output hold `rows` rows, and the output is borrowed by nobody else.
+        unsafe { self.0.product(0..self.0.count(), rows, input, out, Then::Keep) }
     }
 
     /// [`Self::apply`] and GELU after it.
     pub fn apply_gelu(&self, input: &[f32], pitch: usize, out: &mut Vec<f32>) {
         self.apply(input, pitch, out);
-        gelu(self.isa, out);
+        gelu(self.0.isa(), out);
     }
-}
 
-/// The outputs of each panel: two registers, the last perhaps one.
-fn panels(padded: usize, lanes: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..padded).step_by(2 * lanes).map(move |first| first..(first + 2 * lanes).min(padded))
-}
-
-struct Job<'a> {
-    layer: &'a Linear,
-    input: &'a [f32],
-    pitch: usize,
-    rows: usize,
-}
-
-per_isa! { fn product_on(job: &Job, out: *mut f32) = product }
-
-#[inline(always)]
-unsafe fn product<V: Vector>(job: &Job, out: *mut f32) {
-    let (padded, depth) = (job.layer.pitch(), job.layer.inputs + 1);
-    // Tiles of equal height: a tile of one row left over would load a register for each product.
-    let tiles = job.rows.div_ceil(V::TILE_ROWS);
-    let height = job.rows.div_ceil(tiles.max(1)).max(1);
-    for columns in panels(padded, V::LANES) {
-        for first in (0..job.rows).step_by(height) {
-            let rows = height.min(job.rows - first);
-            // SAFETY: panel and rows lie within the packed weights, the input and the output.
-            unsafe {
-                let weights = job.layer.packed.as_ptr().add(columns.start * depth);
-                let input = job.input.as_ptr().add(first * job.pitch);
-                let out = out.add(first * padded + columns.start);
-                let place = Place { weights, input, pitch: job.pitch, depth, out, out_pitch: padded };
-                if columns.len() == 2 * V::LANES {
-                    tile_of::<V, 2>(rows, place);
-                } else {
-                    tile_of::<V, 1>(rows, place);
-                }
-            }
-        }
-    }
-}
-
-struct Place {
-    weights: *const f32,
-    input: *const f32,
-    pitch: usize,
-    depth: usize,
-    out: *mut f32,
-    out_pitch: usize,
-}
-
-#[inline(always)]
-unsafe fn tile_of<V: Vector, const W: usize>(rows: usize, place: Place) {
-    macro_rules! by_rows {
-        ($($count:literal)*) => {
-            match rows {
-                // SAFETY: the caller's conditions, handed on.
-                $($count if $count <= V::TILE_ROWS => unsafe { tile::<V, W, $count>(&place) },)*
-                _ => unreachable!("tiles have at most TILE_ROWS rows"),
-            }
-        };
-    }
-    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-}
-
-/// `R` rows times one panel of `W` registers.
-#[inline(always)]
-unsafe fn tile<V: Vector, const W: usize, const R: usize>(place: &Place) {
-    // SAFETY: the caller's conditions: `depth` panels of weights, `R` rows of inputs and outputs.
-    unsafe {
-        let bias: [V; W] = std::array::from_fn(|w| V::load(place.weights.add(w * V::LANES)));
-        let mut sums = [bias; R];
-        for i in 1..place.depth {
-            let weights = place.weights.add(i * W * V::LANES);
-            let weights: [V; W] = std::array::from_fn(|w| V::load(weights.add(w * V::LANES)));
-            for r in 0..R {
-                let value = V::splat(*place.input.add(r * place.pitch + i - 1));
-                for w in 0..W {
-                    sums[r][w] = sums[r][w].add_product(value, weights[w]);
-                }
-            }
-        }
-        for r in 0..R {
-            for w in 0..W {
-                sums[r][w].store(place.out.add(r * place.out_pitch + w * V::LANES));
-            }
-        }
+    /// The layer's result for each of hundreds of rows, as many panels at a time as `jobs` can run at once.
+    /// The same numbers as [`Self::apply`]'s, whoever computes which.
+    ///
+    /// # Panics
+    /// When rows of `input` do not have the layer's inputs.
+    pub fn apply_slabs(&self, input: &Slabs, then: Then, jobs: &dyn Jobs, out: &mut Slabs) {
+        assert_eq!(input.width(), self.inputs(), "numbers of a row");
+        out.resize(input.rows(), self.outputs());
+        let out = out.shared();
+        let (count, at_once) = (self.0.count(), jobs.at_once());
+        let piece = (count / (at_once * PIECES_EACH)).clamp(1, PIECE_PANELS);
+        share(jobs, &mut vec![(); at_once], count.div_ceil(piece), &|(), number| {
+            let panels = number * piece..count.min((number + 1) * piece);
+            // SAFETY: both have the rows; slabs have room for whole registers; a piece has its own panels.
+            unsafe { self.0.product(panels, input.rows(), input.place(), out.place(), then) }
+        });
     }
 }
 
@@ -214,6 +129,42 @@ mod tests {
                             + f64::from(bias.get(o).copied().unwrap_or(0.0));
                         assert!((plain - f64::from(*value)).abs() < 1e-5, "{isa} {rows} {row} {o}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hundreds_of_rows_give_the_same_numbers_as_a_handful_with_any_number_of_jobs() {
+        struct AtOnce(usize);
+        impl Jobs for AtOnce {
+            fn run(&self, jobs: Vec<crate::jobs::Job<'_>>) {
+                jobs.into_iter().rev().for_each(|job| job());
+            }
+            fn at_once(&self) -> usize {
+                self.0
+            }
+        }
+        let (inputs, outputs, rows) = (Slabs::COLUMNS + 44, Slabs::COLUMNS + 21, 131);
+        let (weight, bias) = (numbers(inputs * outputs, 1), numbers(outputs, 2));
+        let input = numbers(rows * inputs, 3);
+        let mut slabs = Slabs::default();
+        slabs.resize(rows, inputs);
+        for (row, numbers) in input.chunks_exact(inputs).enumerate() {
+            for columns in slabs.stretches() {
+                slabs.part_mut(row, columns.clone()).copy_from_slice(&numbers[columns]);
+            }
+        }
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let layer = Linear::new(&weight, &bias, isa);
+            let pitch = layer.pitch();
+            let (mut handful, mut many, mut many_rows) = (Vec::new(), Slabs::default(), Vec::new());
+            layer.apply_gelu(&input, inputs, &mut handful);
+            for at_once in [1, 2, 7] {
+                layer.apply_slabs(&slabs, Then::Gelu, &AtOnce(at_once), &mut many);
+                many.copy_rows(pitch, &mut many_rows);
+                for (handful, many) in handful.chunks(pitch).zip(many_rows.chunks(pitch)) {
+                    assert_eq!(handful[..outputs], many[..outputs], "{isa}");
                 }
             }
         }

@@ -9,7 +9,7 @@ const LINE: usize = 16;
 struct Line([f32; LINE]);
 
 /// A list of floats whose first lies at the start of a cache line.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Buffer {
     lines: Vec<Line>,
 }

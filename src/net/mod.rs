@@ -22,7 +22,10 @@ mod linear;
 pub(crate) mod memory;
 mod norm;
 mod probe;
+mod product;
 pub(crate) mod simd;
+mod slabs;
+mod softmax;
 pub mod vit;
 
 pub use absorbed::AbsorbedAttention;
@@ -39,4 +42,6 @@ pub use isa::Isa;
 pub use linear::{LANE_STEP, Linear, room};
 pub use norm::{EPSILON as LAYER_NORM_EPSILON, LayerNorm};
 pub use probe::Probe;
+pub use product::Then;
+pub use slabs::Slabs;
 pub use vit::{Vit, VitConfig, VitError, VitMemory};

@@ -1,12 +1,17 @@
 //! Layer normalisation (Ba et al. 2016).
 
 use super::checkpoint::{CheckpointError, Scope};
-use super::room;
+use super::simd::{Vector, per_isa};
+use super::slabs::SharedSlabs;
+use super::{Isa, LANE_STEP, Slabs, room};
+use crate::jobs::{Jobs, share};
 
 /// PyTorch's default for what is added to the variance.
 pub const EPSILON: f32 = 1e-5;
 /// Partial sums: enough to fill the registers of every processor.
 const PARTS: usize = 16;
+/// Rows of a piece of work.
+const PIECE_ROWS: usize = 16;
 
 /// Rows to mean 0 and variance 1, then scaled and shifted per column.
 pub struct LayerNorm {
@@ -46,6 +51,72 @@ impl LayerNorm {
             out.resize(out.len() + rest.len(), 0.0);
         }
     }
+
+    /// The norm of each of hundreds of rows of `input` into `out`.
+    ///
+    /// # Panics
+    /// When the sizes differ or the processor lacks `isa`.
+    pub fn apply_slabs(&self, input: &Slabs, isa: Isa, jobs: &dyn Jobs, out: &mut Slabs) {
+        assert!(isa.is_available() && input.width() == self.width());
+        let rows = input.rows();
+        out.resize(rows, input.width());
+        let out = out.shared();
+        share(jobs, &mut vec![(); jobs.at_once()], rows.div_ceil(PIECE_ROWS), &|(), piece| {
+            for row in piece * PIECE_ROWS..rows.min((piece + 1) * PIECE_ROWS) {
+                // SAFETY: the instruction set is there; a piece has its own rows.
+                unsafe { norm_row_on(isa, self, input, row, out) }
+            }
+        });
+    }
+}
+
+per_isa! { fn norm_row_on(norm: &LayerNorm, input: &Slabs, row: usize, out: SharedSlabs) = norm_row }
+
+#[inline(always)]
+unsafe fn norm_row<V: Vector>(norm: &LayerNorm, input: &Slabs, row: usize, out: SharedSlabs) {
+    let LayerNorm { weight, bias, epsilon } = norm;
+    let count = weight.len() as f32;
+    let (mut sums, mut rest) = ([0.0; LANE_STEP], 0.0);
+    // SAFETY: the caller vouches for the instruction set and owns the row; a chunk has a register's floats.
+    unsafe {
+        let mut sum = V::splat(0.0);
+        for columns in input.stretches() {
+            let chunks = input.part(row, columns).chunks_exact(V::LANES);
+            rest += chunks.remainder().iter().sum::<f32>();
+            for chunk in chunks {
+                sum = sum.add(V::load(chunk.as_ptr()));
+            }
+        }
+        sum.store(sums.as_mut_ptr());
+        let mean = (sums.iter().sum::<f32>() + rest) / count;
+
+        (sum, rest) = (V::splat(0.0), 0.0);
+        for columns in input.stretches() {
+            let chunks = input.part(row, columns).chunks_exact(V::LANES);
+            rest += chunks.remainder().iter().map(|value| (value - mean) * (value - mean)).sum::<f32>();
+            for chunk in chunks {
+                let off = V::load(chunk.as_ptr()).add(V::splat(-mean));
+                sum = sum.add_product(off, off);
+            }
+        }
+        sum.store(sums.as_mut_ptr());
+        let scale = 1.0 / ((sums.iter().sum::<f32>() + rest) / count + epsilon).sqrt();
+
+        for columns in input.stretches() {
+            let (weight, bias) = (&weight[columns.clone()], &bias[columns.clone()]);
+            let (input, out) = (input.part(row, columns.clone()), out.part(row, columns));
+            let whole = input.len() / V::LANES * V::LANES;
+            for i in (0..whole).step_by(V::LANES) {
+                let off = V::load(input.as_ptr().add(i)).add(V::splat(-mean));
+                let scaled = V::splat(0.0).add_product(off, V::splat(scale));
+                let bias = V::load(bias.as_ptr().add(i));
+                bias.add_product(scaled, V::load(weight.as_ptr().add(i))).store(out.as_mut_ptr().add(i));
+            }
+            for i in whole..input.len() {
+                out[i] = (input[i] - mean) * scale * weight[i] + bias[i];
+            }
+        }
+    }
 }
 
 /// The sum of `f` over a row, in partial sums that a compiler can keep in registers.
@@ -63,6 +134,13 @@ fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::InOrder;
+
+    fn rows(slabs: &Slabs, pitch: usize) -> Vec<f32> {
+        let mut rows = Vec::new();
+        slabs.copy_rows(pitch, &mut rows);
+        rows
+    }
 
     #[test]
     fn rows_come_out_with_mean_zero_and_variance_one() {
@@ -77,6 +155,31 @@ mod tests {
             let mean = row.iter().sum::<f32>() / 40.0;
             let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / 40.0;
             assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
+        }
+    }
+
+    #[test]
+    fn hundreds_of_rows_are_normed_as_a_handful_is() {
+        let width = Slabs::COLUMNS + 37;
+        let numbers = |seed: usize| move |i: usize| ((i * 7919 + seed) % 1009) as f32 / 504.0 - 1.0;
+        let [weight, bias] = [1, 2].map(|seed| (0..width).map(numbers(seed)).collect());
+        let norm = LayerNorm { weight, bias, epsilon: EPSILON };
+        let (count, pitch) = (PIECE_ROWS + 3, room(width));
+        let mut input = Slabs::default();
+        input.resize(count, width);
+        for row in 0..count {
+            for columns in input.stretches() {
+                let part = input.part_mut(row, columns.clone()).iter_mut();
+                part.zip(columns).for_each(|(value, i)| *value = numbers(3)(row * width + i));
+            }
+        }
+        let (mut plain, mut out) = (Vec::new(), Slabs::default());
+        norm.apply(&rows(&input, pitch), &mut plain);
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            norm.apply_slabs(&input, isa, &InOrder, &mut out);
+            for (ours, plain) in rows(&out, pitch).into_iter().zip(&plain) {
+                assert!((ours - plain).abs() < 1e-5, "{isa}: {ours} for {plain}");
+            }
         }
     }
 }

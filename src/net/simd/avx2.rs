@@ -20,6 +20,11 @@ impl Vector for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) }
     }
     #[inline(always)]
+    unsafe fn prefetch_far(place: *const f32) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(place.cast()) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm256_set1_ps(value) })
@@ -58,6 +63,14 @@ impl Vector for Avx2 {
     unsafe fn min(self, other: Self) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm256_min_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        // SAFETY: the trait's condition.
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
+            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
+        }
     }
     #[inline(always)]
     unsafe fn prelu(self, slope: Self) -> Self {

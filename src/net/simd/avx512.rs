@@ -20,6 +20,11 @@ impl Vector for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) }
     }
     #[inline(always)]
+    unsafe fn prefetch_far(place: *const f32) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(place.cast()) }
+    }
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm512_set1_ps(value) })
@@ -58,6 +63,11 @@ impl Vector for Avx512 {
     unsafe fn min(self, other: Self) -> Self {
         // SAFETY: the trait's condition.
         Self(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        // SAFETY: the trait's condition.
+        Self(unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), self.0) })
     }
     #[inline(always)]
     unsafe fn prelu(self, slope: Self) -> Self {

@@ -35,6 +35,9 @@ pub(crate) trait Vector: Copy {
     /// Asks for the cache line at `place`, which need not exist, to be fetched.
     #[inline(always)]
     unsafe fn prefetch(_place: *const f32) {}
+    /// Asks for the cache line at `place`, which need not exist, to be brought as near as the second cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(_place: *const f32) {}
     /// `value` in every lane.
     unsafe fn splat(value: f32) -> Self;
     /// Reads `LANES` floats.
@@ -51,6 +54,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
     /// Lane-wise smaller value.
     unsafe fn min(self, other: Self) -> Self;
+    /// 2 to the power of each lane, which holds a whole number from -126 to 127.
+    unsafe fn power_of_two(self) -> Self;
     /// `self` where it is positive, `self * slope` elsewhere.
     unsafe fn prelu(self, slope: Self) -> Self;
 }

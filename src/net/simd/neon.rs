@@ -56,6 +56,14 @@ impl Vector for Neon {
         Self(unsafe { vminq_f32(self.0, other.0) })
     }
     #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        // SAFETY: the trait's condition.
+        unsafe {
+            let exponent = vaddq_s32(vcvtq_s32_f32(self.0), vdupq_n_s32(127));
+            Self(vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
+        }
+    }
+    #[inline(always)]
     unsafe fn prelu(self, slope: Self) -> Self {
         // SAFETY: the trait's condition.
         unsafe {

@@ -54,6 +54,10 @@ impl Vector for Portable {
         self.zip(other, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        Self(self.0.map(|exponent| f32::from_bits(((exponent as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
     unsafe fn prelu(self, slope: Self) -> Self {
         self.zip(slope, |value, slope| if value < 0.0 { value * slope } else { value })
     }

@@ -3,12 +3,17 @@
 //! A picture of 256 x 192 becomes 16 x 12 tokens, one per patch of 16 x 16, and every token looks at all
 //! tokens of its picture. Tensors are named as in the released checkpoints.
 
+mod attention;
+mod block;
 mod config;
+mod patches;
 
 pub use config::{VitConfig, VitError};
 
+use self::block::{Block, BlockMemory};
+use self::patches::cut_patches;
 use super::block::add;
-use super::{CheckpointError, Isa, LayerNorm, Linear, Probe, Scope, room};
+use super::{Isa, LayerNorm, Linear, Probe, Scope, Slabs, Then, room};
 use crate::jobs::Jobs;
 
 /// Sizes of a picture: colours, rows, columns.
@@ -28,6 +33,7 @@ const EPSILON: f32 = 1e-6;
 
 /// The backbone: pictures to tokens.
 pub struct Vit {
+    isa: Isa,
     config: VitConfig,
     patches: Linear,
     /// Position codes of the tokens, the class position added to each.
@@ -39,13 +45,10 @@ pub struct Vit {
 /// Working memory of a [`Vit`].
 #[derive(Default)]
 pub struct VitMemory {
-    patches: Vec<f32>,
-    tokens: Vec<f32>,
-    normed: Vec<f32>,
-    qkv: Vec<f32>,
-    mixed: Vec<f32>,
-    hidden: Vec<f32>,
-    change: Vec<f32>,
+    patches: Slabs,
+    tokens: Slabs,
+    block: BlockMemory,
+    normed: Slabs,
 }
 
 impl Vit {
@@ -61,16 +64,13 @@ impl Vit {
         let weight = proj.tensor("weight", &[width, PICTURE[0], PATCH, PATCH])?;
         let bias = proj.tensor("bias", &[width])?;
         let mut class = scope.tensor("pos_embed", &[1, 1 + TOKENS, width])?;
-        let tokens = class.split_off(width);
-        let mut positions = vec![0.0; TOKENS * room(width)];
-        for (position, row) in positions.chunks_exact_mut(room(width).max(1)).zip(tokens.chunks_exact(width))
-        {
-            for ((position, own), class) in position.iter_mut().zip(row).zip(&class) {
-                *position = own + class;
-            }
+        let mut positions = class.split_off(width);
+        for position in positions.chunks_exact_mut(width) {
+            add(position, &class);
         }
         let blocks = scope.part("blocks");
         Ok(Self {
+            isa,
             config: *config,
             patches: Linear::new(&weight, &bias, isa),
             positions,
@@ -97,117 +97,35 @@ impl Vit {
         &self,
         pictures: &[f32],
         memory: &mut VitMemory,
-        _jobs: &dyn Jobs,
+        jobs: &dyn Jobs,
         mut probe: Probe,
         out: &mut Vec<f32>,
     ) {
-        cut_patches(pictures, &mut memory.patches);
-        self.patches.apply(&memory.patches, PATCH_NUMBERS, &mut memory.tokens);
-        probe.see(format_args!("patch_embed"), &memory.tokens);
-        for picture in memory.tokens.chunks_exact_mut(self.positions.len().max(1)) {
-            add(picture, &self.positions);
+        let VitMemory { patches, tokens, block: block_memory, normed } = memory;
+        cut_patches(pictures, patches);
+        self.patches.apply_slabs(patches, Then::Keep, jobs, tokens);
+        show(&mut probe, "patch_embed", tokens);
+        for row in 0..tokens.rows() {
+            let position = &self.positions[row % TOKENS * self.config.width..][..self.config.width];
+            for columns in tokens.stretches() {
+                add(tokens.part_mut(row, columns.clone()), &position[columns]);
+            }
         }
-        probe.see(format_args!("tokens_plus_pos"), &memory.tokens);
+        show(&mut probe, "tokens_plus_pos", tokens);
         for (i, block) in self.blocks.iter().enumerate() {
-            block.apply(memory, probe.part(format_args!("block{i}")));
+            block.apply(tokens, block_memory, jobs, probe.part(format_args!("block{i}")));
         }
-        self.norm.apply(&memory.tokens, out);
+        self.norm.apply_slabs(tokens, self.isa, jobs, normed);
+        normed.copy_rows(room(self.config.width), out);
         probe.see(format_args!("features"), out);
     }
 }
 
-/// Writes each patch as a row: colour by colour, row by row.
-fn cut_patches(pictures: &[f32], patches: &mut Vec<f32>) {
-    let [colours, height, width] = PICTURE;
-    assert!(pictures.len().is_multiple_of(colours * height * width), "whole pictures");
-    patches.clear();
-    for picture in pictures.chunks_exact(colours * height * width) {
-        for token in 0..TOKENS {
-            let [top, left] = [token / GRID[1] * PATCH, token % GRID[1] * PATCH];
-            for plane in picture.chunks_exact(height * width) {
-                for y in top..top + PATCH {
-                    let start = patches.len();
-                    patches.resize(start + PATCH, 0.0);
-                    // Padding comes first, so row and column of the picture are `PADDING` less.
-                    let Some(y) = y.checked_sub(PADDING).filter(|&y| y < height) else { continue };
-                    let skipped = PADDING.saturating_sub(left);
-                    let first = left + skipped - PADDING;
-                    let count = (PATCH - skipped).min(width - first);
-                    patches[start + skipped..][..count].copy_from_slice(&plane[y * width + first..][..count]);
-                }
-            }
-        }
-    }
-}
-
-/// One block: every token looks at all, then the feed-forward layers, each behind a norm and beside a
-/// residual connection.
-struct Block {
-    norm_attention: LayerNorm,
-    qkv: Linear,
-    proj: Linear,
-    heads: usize,
-    norm_feed: LayerNorm,
-    first: Linear,
-    second: Linear,
-}
-
-impl Block {
-    fn read(scope: &Scope, config: &VitConfig, isa: Isa) -> Result<Self, CheckpointError> {
-        let VitConfig { width, heads, hidden, .. } = *config;
-        let (attn, mlp) = (scope.part("attn"), scope.part("mlp"));
-        Ok(Self {
-            norm_attention: LayerNorm::read(&scope.part("norm1"), width, EPSILON)?,
-            qkv: Linear::read(&attn.part("qkv"), width, 3 * width, isa)?,
-            proj: Linear::read(&attn.part("proj"), width, width, isa)?,
-            heads,
-            norm_feed: LayerNorm::read(&scope.part("norm2"), width, EPSILON)?,
-            first: Linear::read(&mlp.part("fc1"), width, hidden, isa)?,
-            second: Linear::read(&mlp.part("fc2"), hidden, width, isa)?,
-        })
-    }
-
-    fn apply(&self, memory: &mut VitMemory, mut probe: Probe) {
-        let VitMemory { tokens, normed, qkv, mixed, hidden, change, .. } = memory;
-        self.norm_attention.apply(tokens, normed);
-        self.qkv.apply(normed, self.proj.pitch(), qkv);
-        self.mix(qkv, mixed);
-        self.proj.apply(mixed, self.proj.pitch(), change);
-        probe.see(format_args!("attn_out"), change);
-        add(tokens, change);
-        self.norm_feed.apply(tokens, normed);
-        self.first.apply_gelu(normed, self.proj.pitch(), hidden);
-        self.second.apply(hidden, self.first.pitch(), change);
-        probe.see(format_args!("mlp_out"), change);
-        add(tokens, change);
-        probe.see(format_args!("out"), tokens);
-    }
-
-    fn mix(&self, qkv: &[f32], mixed: &mut Vec<f32>) {
-        let (pitch, width, room) = (self.qkv.pitch(), self.proj.outputs(), self.proj.pitch());
-        let size = width / self.heads;
-        let scale = 1.0 / (size as f32).sqrt();
-        mixed.clear();
-        mixed.resize(qkv.len() / pitch * room, 0.0);
-        let mut scores = [0.0; TOKENS];
-        for (picture, mixed) in qkv.chunks_exact(TOKENS * pitch).zip(mixed.chunks_exact_mut(TOKENS * room)) {
-            for head in 0..self.heads {
-                let part = |row: usize, of: usize| &picture[row * pitch + of * width + head * size..][..size];
-                for row in 0..TOKENS {
-                    for (k, score) in scores.iter_mut().enumerate() {
-                        *score = part(row, 0).iter().zip(part(k, 1)).map(|(a, b)| a * b).sum::<f32>() * scale;
-                    }
-                    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
-                    let sum: f32 = scores.iter().sum();
-                    for (k, score) in scores.iter().enumerate() {
-                        let mixed = &mut mixed[row * room + head * size..][..size];
-                        for (mixed, value) in mixed.iter_mut().zip(part(k, 2)) {
-                            *mixed += score / sum * value;
-                        }
-                    }
-                }
-            }
-        }
+/// Shows `slabs` as rows [`room`] numbers apart.
+fn show(probe: &mut Probe, name: &str, slabs: &Slabs) {
+    if probe.is_on() {
+        let mut rows = Vec::new();
+        slabs.copy_rows(room(slabs.width()), &mut rows);
+        probe.see(format_args!("{name}"), &rows);
     }
 }

@@ -3,25 +3,55 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use handstream::engine::{Delivery, FrontEndConfig, Profile};
+use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile};
 use handstream::frame::PictureSize;
-use handstream::hand::HandModel;
-use handstream::haptic::{LiteConfig, StreamConfig};
+use handstream::hand::{HandModel, TipVertices};
+use handstream::haptic::full::{DecoderForm, FullConfig};
+use handstream::haptic::{LiteConfig, PlacementMode, StreamConfig};
+use handstream::home::{DataFolder, OwnFiles};
 use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, open};
 
 use super::intrinsics::IntrinsicsArgs;
 use super::pipeline::Pipeline;
 
-/// What stands before the fit, as a user types it.
+/// What makes hands in metres, as a user types it.
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum ProfileName {
+    /// The window transformer on key points, then the fit.
     #[default]
     Lite,
+    /// The fit alone.
     Direct,
+    /// Your own HaPTIC or HaMeR checkpoint, on pictures, as released.
+    Haptic,
 }
 
+/// How depths come together, as a user types it.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum PlacementName {
+    /// Steps from the depth changes, level from all scales of the window.
+    #[default]
+    Anchored,
+    /// HaPTIC's: chunks of 8 frames chained by their depth changes.
+    Chained,
+    /// HaMeR's: each frame by its own scale.
+    Weak2full,
+}
+
+/// Which vertices of MANO are finger tips, as a user types it.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum TipsName {
+    /// HaMeR's.
+    #[default]
+    Hamer,
+    /// Those of HaPTIC's demo.
+    Manopth,
+}
+
+/// What a user types for the built-in hand.
+const OPEN: &str = "open";
 /// What a user types for the built-in scene.
 const SYNTHETIC: &str = "synthetic";
 
@@ -47,12 +77,23 @@ pub struct TrackArgs {
     /// Stop after N frames.
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
-    /// The hand to fit: `open` (built in), or MANO_RIGHT.pkl, a .npz or .safetensors of yours.
-    #[arg(long, value_name = "open|PATH", default_value = "open")]
-    hand_model: String,
-    /// `lite`: the window transformer before the fit; `direct`: the fit alone.
+    /// The hand: `open` (built in), or MANO_RIGHT.pkl, a .npz or .safetensors of yours. Default: `open`; with
+    /// --profile haptic the MANO that `handstream setup --mano` was told of, if any.
+    #[arg(long, value_name = "open|PATH")]
+    hand_model: Option<String>,
+    /// Finger tips of a MANO hand.
+    #[arg(long, value_enum, default_value_t)]
+    tips: TipsName,
+    /// What makes hands in metres.
     #[arg(long, value_enum, default_value_t)]
     profile: ProfileName,
+    /// --profile haptic: the checkpoint; default: the one that `handstream setup --haptic` or --hamer was
+    /// told of.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// How the distances of a window's frames come together.
+    #[arg(long, value_enum, default_value_t)]
+    placement: PlacementName,
     /// The window of 8 takes every N-th frame back in time: larger values look farther back.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     stride: u8,
@@ -78,10 +119,7 @@ impl TrackArgs {
     /// # Errors
     /// One sentence for the user.
     pub fn run(self) -> Result<()> {
-        let model = Arc::new(match self.hand_model.as_str() {
-            "open" => HandModel::open(),
-            path => HandModel::load(path.as_ref())?,
-        });
+        let model = Arc::new(self.model()?);
         let source = self.source(&model)?;
         let info = source.info();
         let camera = self.intrinsics.camera(info)?;
@@ -90,7 +128,7 @@ impl TrackArgs {
             (false, true) => Delivery::Newest { paced: true },
             (false, false) => Delivery::Every,
         };
-        let mut config = FrontEndConfig { profile: self.profile(), ..FrontEndConfig::default() };
+        let mut config = FrontEndConfig { profile: self.profile()?, ..FrontEndConfig::default() };
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
         config.fit.shape.hand_length_mm = self.hand_length;
@@ -111,14 +149,46 @@ impl TrackArgs {
         Ok(())
     }
 
-    fn profile(&self) -> Profile {
-        match self.profile {
+    fn model(&self) -> Result<HandModel> {
+        let tips = match self.tips {
+            TipsName::Hamer => TipVertices::Hamer,
+            TipsName::Manopth => TipVertices::Manopth,
+        };
+        let own = match (&self.hand_model, self.profile) {
+            (Some(path), _) => Some(PathBuf::from(path)).filter(|path| path.as_os_str() != OPEN),
+            (None, ProfileName::Haptic) => OwnFiles::load(&DataFolder::locate()?)?.mano,
+            (None, _) => None,
+        };
+        Ok(own.map_or_else(|| Ok(HandModel::open()), |path| HandModel::load_with_tips(&path, tips))?)
+    }
+
+    fn profile(&self) -> Result<Profile> {
+        let stream = StreamConfig { stride: usize::from(self.stride), ..StreamConfig::default() };
+        let placement = match self.placement {
+            PlacementName::Anchored => PlacementMode::default(),
+            PlacementName::Chained => PlacementMode::Chained,
+            PlacementName::Weak2full => PlacementMode::WeakToFull,
+        };
+        Ok(match self.profile {
             ProfileName::Direct => Profile::Direct,
-            ProfileName::Lite => {
-                let stream = StreamConfig { stride: usize::from(self.stride), ..StreamConfig::default() };
-                Profile::Lite(LiteConfig { stream, ..LiteConfig::default() })
-            }
+            ProfileName::Lite => Profile::Lite(LiteConfig { stream, placement }),
+            ProfileName::Haptic => Profile::Haptic(PictureNetwork {
+                checkpoint: self.checkpoint()?,
+                form: DecoderForm::Absorbed,
+                stream: FullConfig { stream, placement, ..FullConfig::default() },
+            }),
+        })
+    }
+
+    fn checkpoint(&self) -> Result<PathBuf> {
+        if let Some(path) = &self.checkpoint {
+            return Ok(path.clone());
         }
+        let own = OwnFiles::load(&DataFolder::locate()?)?;
+        own.haptic.or(own.hamer).context(
+            "--profile haptic needs your own checkpoint: say where it lies once with `handstream setup --haptic \
+             DIR` (or --hamer DIR), or give it with --checkpoint FILE",
+        )
     }
 
     fn source(&self, model: &Arc<HandModel>) -> Result<Box<dyn Source>> {

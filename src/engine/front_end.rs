@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fitted::FittedPoser;
+use super::pictured::PicturedPoser;
 use super::poser::{Posed, Poser};
 use super::run::{FrontEnd, Processed};
 use super::workers::Workers;
@@ -13,6 +14,7 @@ use crate::fit::{FitConfig, HandObservation};
 use crate::frame::Frame;
 use crate::geometry::CameraModel;
 use crate::hand::HandModel;
+use crate::haptic::full::{CpuNetwork, DecoderForm, FullConfig, FullHaptic, ReleasedError, ReleasedFile};
 use crate::haptic::{HandInput, HapticError, LiteConfig, LiteHaptic};
 use crate::home::ModelFiles;
 
@@ -21,19 +23,32 @@ use crate::home::ModelFiles;
 pub struct FrontEndConfig {
     /// The 2D tracker.
     pub tracker: TrackerConfig,
-    /// What gives the fit a belief of each hand before it starts.
+    /// What makes hands in metres.
     pub profile: Profile,
     /// The fit in metres.
     pub fit: FitConfig,
 }
 
-/// What stands between the 2D tracker and the fit.
+/// What makes hands in metres of the 2D tracker's hands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Profile {
-    /// Nothing: the fit alone.
+    /// The fit alone.
     Direct,
-    /// The lite window transformer, with the embedded weights.
+    /// The lite window transformer, with the embedded weights, then the fit.
     Lite(LiteConfig),
+    /// HaMeR or HaPTIC as released, without a fit.
+    Haptic(PictureNetwork),
+}
+
+/// A released network on pictures, and how it follows a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PictureNetwork {
+    /// The user's checkpoint: as released, or rewritten by `handstream convert`.
+    pub checkpoint: PathBuf,
+    /// How the decoder computes.
+    pub form: DecoderForm,
+    /// Windows, placement and crops.
+    pub stream: FullConfig,
 }
 
 impl Default for Profile {
@@ -59,6 +74,9 @@ pub enum FrontEndError {
     /// The window transformer's weights or settings cannot be used.
     #[error(transparent)]
     Haptic(#[from] HapticError),
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] ReleasedError),
     /// The system gives no more threads.
     #[error("the front end's threads could not be started ({0}): close other programs")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -85,16 +103,28 @@ impl HandFrontEnd {
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|source| FrontEndError::Model { path: path.clone(), source })
         };
-        let lite = match config.profile {
-            Profile::Direct => None,
-            Profile::Lite(config) => Some(LiteHaptic::new(config)?),
+        let camera = Arc::new(camera);
+        let workers = match &config.profile {
+            Profile::Direct | Profile::Lite(_) => Workers::start()?,
+            Profile::Haptic(_) => Workers::start_all()?,
         };
-        Ok(Self {
-            poser: Box::new(FittedPoser::new(lite, model, Arc::new(camera), config.fit)),
-            tracker: HandTracker::new(&read(&files.palm)?, &read(&files.landmark)?, config.tracker)?,
-            workers: Workers::start()?,
-        })
+        let poser: Box<dyn Poser> = match config.profile {
+            Profile::Direct => Box::new(FittedPoser::new(None, model, camera, config.fit)),
+            Profile::Lite(lite) => {
+                Box::new(FittedPoser::new(Some(LiteHaptic::new(lite)?), model, camera, config.fit))
+            }
+            Profile::Haptic(network) => Box::new(PicturedPoser::new(open(network)?, model, camera)),
+        };
+        let tracker = HandTracker::new(&read(&files.palm)?, &read(&files.landmark)?, config.tracker)?;
+        Ok(Self { tracker, poser, workers })
     }
+}
+
+/// Reads the network into memory.
+fn open(config: PictureNetwork) -> Result<FullHaptic, FrontEndError> {
+    let file = ReleasedFile::open(&config.checkpoint)?;
+    let network = CpuNetwork::open(&file, config.form)?;
+    Ok(FullHaptic::new(Box::new(network), config.stream)?)
 }
 
 impl FrontEnd for HandFrontEnd {

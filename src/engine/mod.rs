@@ -8,11 +8,12 @@ mod capture;
 mod fitted;
 mod front_end;
 mod odometry;
+mod pictured;
 mod poser;
 mod run;
 mod workers;
 
 pub use capture::Delivery;
-pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, Profile};
+pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, PictureNetwork, Profile};
 pub use odometry::{OdometryStep, OdometryThread, OdometryThreadError, Waiting};
 pub use run::{FrontEnd, Processed, run};

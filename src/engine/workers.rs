@@ -14,13 +14,26 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts the helpers.
+    /// Starts the helpers that small networks need.
     ///
     /// # Errors
     /// When the system gives no more threads.
     pub fn start() -> Result<Self, ThreadPoolBuildError> {
+        Self::with_helpers(HELPERS)
+    }
+
+    /// Starts a helper for every other core, for a network that keeps them all busy.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_all() -> Result<Self, ThreadPoolBuildError> {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Self::with_helpers(cores.saturating_sub(1).max(HELPERS))
+    }
+
+    fn with_helpers(helpers: usize) -> Result<Self, ThreadPoolBuildError> {
         let name = |index| format!("front-end-{index}");
-        Ok(Self { pool: ThreadPoolBuilder::new().num_threads(HELPERS).thread_name(name).build()? })
+        Ok(Self { pool: ThreadPoolBuilder::new().num_threads(helpers).thread_name(name).build()? })
     }
 }
 
@@ -37,6 +50,6 @@ impl Jobs for Workers {
     }
 
     fn at_once(&self) -> usize {
-        HELPERS + 1
+        self.pool.current_num_threads() + 1
     }
 }

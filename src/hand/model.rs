@@ -131,6 +131,11 @@ impl HandModel {
         &self.name
     }
 
+    /// Whether it is the embedded open hand, whose shape coefficients are not MANO's.
+    pub fn is_open(&self) -> bool {
+        self.name == OPEN_HAND_NAME
+    }
+
     /// Number of vertices of the mesh.
     pub fn vertex_count(&self) -> usize {
         self.mesh.vertex_count()

@@ -17,6 +17,7 @@ mod demo;
 mod error;
 mod hands;
 mod heads;
+mod layers;
 mod mix;
 mod network;
 mod picture;

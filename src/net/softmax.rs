@@ -8,7 +8,7 @@ use super::{Isa, LANE_STEP};
 /// `1.5 * 2^23`: beside it a float has no room for fractions, so adding and subtracting it rounds.
 const ROUNDER: f32 = 12_582_912.0;
 /// `ln 2` in two parts; the first has so few digits that its products with whole exponents are exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 355.0 / 512.0;
 const LN_2_LOW: f32 = (std::f64::consts::LN_2 - LN_2_HIGH as f64) as f32;
 /// Below it the exponential leaves the range of whole-precision floats.
 const LOWEST: f32 = -125.0 * LN_2;

@@ -37,7 +37,7 @@ impl CpuNetwork {
     /// [`ReleasedError`].
     pub fn open(file: &ReleasedFile, form: DecoderForm) -> Result<Self, ReleasedError> {
         Self::read(&file.checkpoint().root(), file.vit(), file.decoder(), form)
-            .map_err(|fault| ReleasedError::Decoder { path: file.path().to_owned(), fault })
+            .map_err(|fault| ReleasedError::Decoder { path: file.file().path().to_owned(), fault })
     }
 
     /// Reads `backbone` and `mano_head` of a checkpoint, whose sizes are known.

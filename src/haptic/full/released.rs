@@ -81,7 +81,7 @@ pub enum ReleasedError {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let file = ReleasedFile::open("_DATA/hamer_ckpts/checkpoints/hamer.ckpt")?;
 /// let checkpoint = file.checkpoint();
-/// let vit = Vit::read(&checkpoint.root().part("backbone"), file.vit(), Isa::detect())?;
+/// let vit = Vit::read(&checkpoint.root().part("backbone"), file.vit(), Isa::best())?;
 /// # Ok(())
 /// # }
 /// ```

@@ -4,7 +4,7 @@ Usage: vit.py PROGRAM [--rounds N] [--threads 1 2] [--pictures 1] [--out FILE]
 
 PROGRAM is the compiled bench/vit.rs. Both read the same random weights, which are written to a temporary
 folder (2.5 GB), and both see the same picture; their features are compared before anything is timed. The two
-take turns pass by pass, so both see the same machine; medians and minima of all passes are compared.
+take turns pass by pass, so both see the same machine; medians and minima of all passes are compared. Linux only.
 Needs torch, numpy and safetensors. Build and run:
 
     cargo bench --bench vit --no-run
@@ -39,6 +39,13 @@ def processor():
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
+
+
+def cpu_seconds(pid):
+    """Processor time that a process has used: what to compare when other programs are running."""
+    with open(f"/proc/{pid}/stat") as line:
+        user, system = line.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def weights():
@@ -167,11 +174,17 @@ def main():
             for threads in arguments.threads:
                 torch.set_num_threads(threads)
                 times = {"handstream": [], "pytorch": []}
+                processor_times = {"handstream": [], "pytorch": []}
+
+                def timed(name, pid, work):
+                    start, used = time.perf_counter(), cpu_seconds(pid)
+                    work()
+                    times[name].append((time.perf_counter() - start) * 1e3)
+                    processor_times[name].append((cpu_seconds(pid) - used) * 1e3)
+
                 for _ in range(arguments.rounds + 1):
-                    times["handstream"].append(float(ask(f"{threads} {count}")))
-                    start = time.perf_counter()
-                    theirs(batch)
-                    times["pytorch"].append((time.perf_counter() - start) * 1e3)
+                    timed("handstream", ours.pid, lambda: ask(f"{threads} {count}"))
+                    timed("pytorch", os.getpid(), lambda: theirs(batch))
                     # PyTorch's threads spin for a while after their work.
                     time.sleep(SPIN_SECONDS)
                 summary = {}
@@ -182,9 +195,10 @@ def main():
                     summary[name] = {
                         "min_ms": round(least, 1),
                         "p50_ms": round(statistics.median(all_times), 1),
+                        "cpu_p50_ms": round(statistics.median(processor_times[name][1:])),
                         "gflops_at_min": round(flops["backbone"]["all"] * count / least * 1e3, 1),
                     }
-                for least in ["min_ms", "p50_ms"]:
+                for least in ["min_ms", "p50_ms", "cpu_p50_ms"]:
                     ratio = summary["pytorch"][least] / summary["handstream"][least]
                     summary[f"pytorch_over_handstream_{least.removesuffix('_ms')}"] = round(ratio, 3)
                 results[f"{count} pictures, {threads} threads"] = summary
@@ -196,7 +210,8 @@ def main():
         "command": "cargo bench --bench vit --no-run && "
         f"python bench/vit.py target/release/deps/vit-* --rounds {arguments.rounds} "
         f"--threads {' '.join(map(str, arguments.threads))} --pictures {' '.join(map(str, arguments.pictures))}",
-        "what": "milliseconds of wall time of a pass of ViT-H, 32-bit, both engines in turns",
+        "what": "milliseconds of a pass of ViT-H, 32-bit, both engines in turns: wall time, and time of all processors",
+        "other_load": os.getloadavg(),
         "processor": processor(),
         "torch": torch.__version__,
         "passes": arguments.rounds,

@@ -5,10 +5,7 @@ Usage: vit.py PROGRAM [--rounds N] [--threads 1 2] [--pictures 1] [--out FILE]
 PROGRAM is the compiled bench/vit.rs. Both read the same random weights, which are written to a temporary
 folder (2.5 GB), and both see the same picture; their features are compared before anything is timed. The two
 take turns pass by pass, so both see the same machine; medians and minima of all passes are compared. Linux only.
-Needs torch, numpy and safetensors. Build and run:
-
-    cargo bench --bench vit --no-run
-    python bench/vit.py target/release/deps/vit-... --out bench/results/vit.json
+bench/vit.sh builds and calls all this.
 """
 
 import argparse
@@ -207,8 +204,7 @@ def main():
         ours.wait()
 
     report = {
-        "command": "cargo bench --bench vit --no-run && "
-        f"python bench/vit.py target/release/deps/vit-* --rounds {arguments.rounds} "
+        "command": f"bench/vit.sh --rounds {arguments.rounds} "
         f"--threads {' '.join(map(str, arguments.threads))} --pictures {' '.join(map(str, arguments.pictures))}",
         "what": "milliseconds of a pass of ViT-H, 32-bit, both engines in turns: wall time, and time of all processors",
         "other_load": os.getloadavg(),

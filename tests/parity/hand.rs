@@ -10,6 +10,7 @@ use handstream::hand::anatomy::FREE_ANGLES;
 use handstream::hand::{HandModel, TipVertices};
 use nalgebra::{Quaternion, UnitQuaternion, Vector3};
 
+use crate::haptic::variant::Variant;
 use crate::support::shared;
 use crate::tensors::Fixture;
 
@@ -124,15 +125,19 @@ fn rotations_in_all_forms_equal_the_released_conversions() {
 
 #[test]
 fn the_whole_synthetic_mano_equals_smplx_with_the_tips_of_either_system() {
-    let Some(path) = shared("fixtures/haptic/variant_A/mano_synthetic.safetensors") else { return };
-    let Some(forward) = shared("fixtures/haptic/variant_A/mano_forward.safetensors") else { return };
-    let forward = Fixture::open(&forward);
-    for (tips, joints) in
-        [(TipVertices::Hamer, "joints21_hamer"), (TipVertices::Manopth, "joints21_manopth_tips")]
-    {
-        let model = HandModel::load_with_tips(&path, tips).unwrap();
-        let (vertex, joint) = worst(&model, &forward, joints);
-        assert!(vertex < TOLERANCE && joint < TOLERANCE, "{tips:?}: vertex {vertex} joint {joint}");
-        assert_eq!(model.name().ends_with("manopth_tips"), tips == TipVertices::Manopth);
+    for variant in Variant::all() {
+        let forward = variant.file("mano_forward");
+        for (tips, joints) in
+            [(TipVertices::Hamer, "joints21_hamer"), (TipVertices::Manopth, "joints21_manopth_tips")]
+        {
+            let model = HandModel::load_with_tips(&variant.path("mano_synthetic"), tips).unwrap();
+            let (vertex, joint) = worst(&model, &forward, joints);
+            let name = variant.name();
+            assert!(
+                vertex < TOLERANCE && joint < TOLERANCE,
+                "{name} {tips:?}: vertex {vertex} joint {joint}"
+            );
+            assert_eq!(model.name().ends_with("manopth_tips"), tips == TipVertices::Manopth);
+        }
     }
 }

@@ -200,6 +200,21 @@ fn sizes_that_promise_more_than_the_file_holds_are_refused_without_room_for_them
     let checkpoint = Checkpoint::parse(&bytes).unwrap();
     let error = checkpoint.root().tensor("w", &[1 << 40]).unwrap_err().to_string();
     assert!(error.contains("w lies outside of its storage"), "{error}");
+
+    let mut big = Pickler::new();
+    big.raw(b"}(");
+    for tensor in Release::small_hamer().tensors() {
+        let block = tensor.name.starts_with("backbone.blocks.1.attn.qkv.weight");
+        let shape = if block { vec![1 << 40; 3] } else { tensor.shape };
+        big.text(&tensor.name).tensor("FloatStorage", 0, &shape);
+    }
+    big.raw(b"u");
+    let here = Installed::new(&Release::small_hamer());
+    let content = zipped(&[("a/data.pkl", &big.finish()), ("a/data/0", &[0; 1 << 20])]);
+    std::fs::write(&here.path, content).unwrap();
+    let (file, out) = (ReleasedFile::open(&here.path).unwrap(), here.folder.path().join("out"));
+    let error = file.write_compact(&out, CompactOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("outside of its storage") && !out.exists(), "{error}");
 }
 
 #[test]

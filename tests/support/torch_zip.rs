@@ -162,8 +162,12 @@ impl Pickler {
 
     /// A tensor: `_rebuild_tensor_v2` of a storage outside of the pickle.
     pub fn tensor(&mut self, storage: &str, key: usize, shape: &[usize]) -> &mut Self {
-        let count: usize = shape.iter().product();
-        let strides: Vec<usize> = (0..shape.len()).map(|at| shape[at + 1..].iter().product()).collect();
+        let count = shape.iter().fold(1_usize, |count, &size| count.wrapping_mul(size));
+        let strides: Vec<usize> = {
+            let after =
+                |at: usize| shape[at + 1..].iter().fold(1_usize, |step, &size| step.wrapping_mul(size));
+            (0..shape.len()).map(after).collect()
+        };
         self.global("torch._utils", "_rebuild_tensor_v2").raw(b"((").text("storage").global("torch", storage);
         self.text(&key.to_string()).text("cuda:0").int(count).raw(b"tQ").int(0);
         self.sizes(shape).sizes(&strides).raw(b"\x89").global("collections", "OrderedDict").raw(b")RtR")

@@ -77,10 +77,16 @@ impl CheckpointFile {
 }
 
 fn map(path: &Path) -> std::io::Result<Mmap> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder"));
+    // Asked before opening: opening a pipe would wait for who writes into it.
+    let kind = std::fs::metadata(path)?;
+    if !kind.is_file() {
+        return Err(std::io::Error::other(if kind.is_dir() {
+            "it is a folder"
+        } else {
+            "it is no plain file"
+        }));
     }
+    let file = File::open(path)?;
     // SAFETY: nothing is written through the map. A program that rewrites the file in place meanwhile can
     // change bytes under us: numbers are copied out before they are checked, and the table of contents holds
     // no references into the map, so this leads to wrong numbers at worst; one that shortens the file ends

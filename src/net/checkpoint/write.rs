@@ -23,9 +23,10 @@ pub struct PlannedTensor {
 }
 
 impl PlannedTensor {
-    /// Its size in the file, bytes.
+    /// Its size in the file, bytes; the largest number where it would be larger.
     pub fn size(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
+        let bits = self.shape.iter().fold(self.dtype.bitsize(), |bits, &size| bits.saturating_mul(size));
+        bits / 8
     }
 }
 
@@ -42,10 +43,10 @@ pub fn write_safetensors<E: From<WriteError>>(
     mut bytes: impl FnMut(&PlannedTensor) -> Result<Vec<u8>, E>,
 ) -> Result<u64, E> {
     let mut header = Map::from_iter([("__metadata__".to_owned(), json!(facts))]);
-    let mut end = 0;
+    let mut end = 0_usize;
     for tensor in tensors {
         let start = end;
-        end += tensor.size();
+        end = end.saturating_add(tensor.size());
         let entry: Value = json!({
             "dtype": format!("{:?}", tensor.dtype), "shape": tensor.shape, "data_offsets": [start, end],
         });

@@ -29,28 +29,44 @@ pub(super) fn mix_rows<'a>(rows: impl Iterator<Item = (&'a [u8], f32)>, out: &mu
 /// One row of a picture from a mixed row, whose first pixel is column `base` of the frame: mixes its pixels,
 /// rounds the colours where `rounded`, and normalises them.
 pub(super) fn mix_columns(row: &[f32], base: usize, columns: &Axis, rounded: bool, out: [&mut [f32]; 3]) {
+    // Chosen once a row: inside the loop the choice would cost as much as the sums.
+    match (columns.taps(), rounded) {
+        (2, true) => each_pixel(row, base, columns, out, pair, rounded_step),
+        (2, false) => each_pixel(row, base, columns, out, pair, |colour| colour),
+        (_, true) => each_pixel(row, base, columns, out, many, rounded_step),
+        (_, false) => each_pixel(row, base, columns, out, many, |colour| colour),
+    }
+}
+
+/// The loop of [`mix_columns`] for one way to mix neighbours and one to round.
+#[inline(always)]
+fn each_pixel(
+    row: &[f32],
+    base: usize,
+    columns: &Axis,
+    out: [&mut [f32]; 3],
+    mix: impl Fn(&[f32], &[f32]) -> [f32; 4],
+    round: impl Fn(f32) -> f32,
+) {
+    let [[r, r0], [g, g0], [b, b0]] = NORMALISED;
     let [red, green, blue] = out.map(|row| row.as_chunks_mut::<GROUP>().0);
     let places = columns.groups::<GROUP>().zip(red.iter_mut().zip(green).zip(blue));
     for ((starts, shares), ((red, green), blue)) in places {
         let taps = shares.len() / GROUP;
         let colours: [[f32; 4]; GROUP] = std::array::from_fn(|i| {
             let pixels = row.get(starts[i].saturating_sub(base) * 3..).unwrap_or_default();
-            let sum = match shares.get(i * taps..(i + 1) * taps) {
-                Some(&[left, right]) => pair(pixels, left, right),
-                shares => many(pixels, shares.unwrap_or_default()),
-            };
-            normalised(if rounded { sum.map(rounded_step) } else { sum })
+            mix(pixels, shares.get(i * taps..(i + 1) * taps).unwrap_or_default())
         });
-        *red = colours.map(|colour| colour[0]);
-        *green = colours.map(|colour| colour[1]);
-        *blue = colours.map(|colour| colour[2]);
+        *red = colours.map(|colour| round(colour[0]) * r + r0);
+        *green = colours.map(|colour| round(colour[1]) * g + g0);
+        *blue = colours.map(|colour| round(colour[2]) * b + b0);
     }
 }
 
 /// The sum of two neighbours; the fourth value has no meaning.
 #[inline(always)]
-fn pair(pixels: &[f32], left: f32, right: f32) -> [f32; 4] {
-    let Some(pixels) = pixels.first_chunk::<PAIR>() else { return [0.0; 4] };
+fn pair(pixels: &[f32], shares: &[f32]) -> [f32; 4] {
+    let (Some(pixels), &[left, right]) = (pixels.first_chunk::<PAIR>(), shares) else { return [0.0; 4] };
     std::array::from_fn(|c| pixels[c] * left + pixels[c + 3] * right)
 }
 
@@ -63,13 +79,6 @@ fn many(pixels: &[f32], shares: &[f32]) -> [f32; 4] {
         }
     }
     sum
-}
-
-#[inline(always)]
-fn normalised(colour: [f32; 4]) -> [f32; 4] {
-    let [[r, r0], [g, g0], [b, b0]] = NORMALISED;
-    let (factors, offsets) = ([r, g, b, 0.0], [r0, g0, b0, 0.0]);
-    std::array::from_fn(|c| colour[c] * factors[c] + offsets[c])
 }
 
 /// The nearest whole number, halves upward, of a multiple of 1/1024 in 0..=255.

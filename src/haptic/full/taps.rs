@@ -81,6 +81,11 @@ impl Axis {
         }
     }
 
+    /// Pixels that each output pixel mixes.
+    pub fn taps(&self) -> usize {
+        self.taps
+    }
+
     /// For each output pixel the first source pixel and the shares from there on.
     pub fn outputs(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.starts.iter().copied().zip(self.shares.chunks_exact(self.taps.max(1)))

@@ -152,6 +152,17 @@ fn tracks_that_begin_pause_and_end_keep_their_own_windows_in_few_slots() {
 }
 
 #[test]
+fn thousands_of_frames_and_many_short_tracks_leave_nothing_behind() {
+    let (mut full, seen) = stream(NetworkKind::Haptic);
+    for number in 0..2000 {
+        step(&mut full, number, &[hand(number as u32 / 5, Side::Right, 80.0)]);
+    }
+    // Five frames a track, and tracks of the last fifteen frames are still remembered.
+    let highest = seen.lock().unwrap().slots.keys().copied().max();
+    assert!(highest.is_some_and(|slot| slot < 5 * 5), "{highest:?}");
+}
+
+#[test]
 fn numbers_that_are_none_never_leave_and_their_frame_is_forgotten() {
     let (mut full, seen) = stream(NetworkKind::Haptic);
     seen.lock().unwrap().broken = vec![0, 5, 6];

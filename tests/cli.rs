@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 #[path = "support/mod.rs"]
 mod support;
 
+use support::release::Release;
+
 /// A folder of this test's own, removed at the end.
 struct Scratch(tempfile::TempDir);
 
@@ -122,6 +124,58 @@ fn the_same_film_gives_the_same_result_twice() {
     assert!(results[0] == results[1], "offline runs are deterministic");
     assert_eq!(results[0].iter().filter(|&&byte| byte == b'\n').count(), 1 + 40);
     assert!(results[0].windows(8).any(|word| word == b"\"track\":"), "and this one holds hands");
+}
+
+#[test]
+fn a_checkpoint_in_the_releases_layout_drives_a_whole_run() {
+    let Some(clip) = support::shared("footage/video/webcam_one_hand_office.mp4") else { return };
+    if support::models().is_none() {
+        return;
+    }
+    let scratch = Scratch::new();
+    for (name, release) in [("haptic", Release::small()), ("hamer", Release::small_hamer())] {
+        let checkpoint = release.install(&scratch.path(name));
+        let results = ["once", "twice"].map(|run| {
+            let out = scratch.path(&format!("{name}_{run}"));
+            let done = handstream(&[
+                &"track",
+                &clip,
+                &"--frames",
+                &"30",
+                &"--profile",
+                &"haptic",
+                &"--checkpoint",
+                &checkpoint,
+                &"--out",
+                &out,
+            ]);
+            assert!(done.status.success(), "{}", said(&done));
+            std::fs::read(out.join("hands.jsonl")).expect("a result")
+        });
+        assert!(results[0] == results[1], "{name} gave two results");
+        let rows = lines(&scratch.path(&format!("{name}_once")).join("hands.jsonl"));
+        let hands: Vec<_> = rows.iter().filter_map(|row| row["hands"].as_array()).flatten().collect();
+        assert!(hands.len() >= 25, "{name}: {} hands in 30 frames", hands.len());
+        for hand in hands {
+            let joints = hand["joints_camera"].as_array().expect("joints");
+            assert_eq!(joints.len(), 21);
+            let numbers = joints.iter().flat_map(|joint| joint.as_array().expect("three numbers"));
+            assert!(numbers.map(|number| number.as_f64().expect("a number")).all(f64::is_finite));
+        }
+    }
+}
+
+#[test]
+fn the_haptic_profile_without_a_checkpoint_says_how_to_name_one() {
+    let home = Scratch::new();
+    let Some(film) = home.grey_film() else { return };
+    let done = Command::new(env!("CARGO_BIN_EXE_handstream"))
+        .env("HANDSTREAM_HOME", home.path("empty"))
+        .args(["track", "--profile", "haptic", "--out"])
+        .args([home.path("out"), film])
+        .output()
+        .expect("the program starts");
+    assert_refused(&done, &["handstream setup --haptic", "--checkpoint"]);
 }
 
 #[test]

@@ -51,8 +51,8 @@ pub enum NetworkError {
     },
     /// The number of heads is not known.
     #[error(
-        "it does not say how many heads its decoder of width {width} has; give the number in its \
-         configuration"
+        "it does not say how many heads its decoder of width {width} has; give the number as \
+         MODEL.MANO_HEAD.TRANSFORMER_DECODER.heads in the yaml beside it"
     )]
     HeadsUnknown {
         /// Numbers of a token.

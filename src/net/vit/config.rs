@@ -26,7 +26,8 @@ pub enum VitError {
     Checkpoint(#[from] CheckpointError),
     /// The number of heads is neither given nor known.
     #[error(
-        "it does not say how many heads its backbone of width {0} has; give the number in its configuration"
+        "it does not say how many heads its backbone of width {0} has; give the number as \
+         MODEL.BACKBONE.NUM_HEADS in the yaml beside it"
     )]
     HeadsUnknown(usize),
     /// Heads of equal size do not fill a token.

@@ -46,6 +46,12 @@ impl Jobs for InOrder {
     }
 }
 
+/// Takes work that nobody waits for.
+pub trait Background: Send {
+    /// Begins the work on another thread, soon, and returns at once.
+    fn start(&mut self, work: Box<dyn FnOnce() + Send>);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

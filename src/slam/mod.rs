@@ -6,6 +6,7 @@
 mod hands;
 mod known;
 mod odometry;
+pub mod points;
 mod working;
 
 pub use hands::hand_boxes;

@@ -25,7 +25,7 @@ pub struct PointOdometryConfig {
     pub start_parallax: f64,
     /// Keyframes adjusted together.
     pub window: usize,
-    /// Frames after which a keyframe is made whatever else.
+    /// Frames after which a camera that has moved makes a keyframe.
     pub keyframe_frames: u64,
     /// A keyframe is made where fewer than this share of the last one's points are still seen.
     pub keyframe_share: f64,

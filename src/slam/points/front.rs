@@ -36,6 +36,11 @@ const RENEW_TRACKS: usize = 60;
 /// Share of the least parallax that is enough for a map's first points.
 const START_SHARE: f64 = 0.5;
 
+/// A keyframe is due only where the camera has moved by this share of the points' median depth, or has turned by
+/// this angle in radians: a standing camera makes none.
+const KEYFRAME_WAY: f64 = 0.01;
+const KEYFRAME_TURN: f64 = 0.03;
+
 /// Pictures at most that wait for a start.
 const MOST_WAITING: usize = 10;
 
@@ -297,10 +302,11 @@ impl PointOdometry {
         self.velocity = pose * self.pose.inverse();
         self.pose = pose;
         self.phase = Phase::Tracking;
-        let share = count as f64 / self.keyframe_points.max(1) as f64;
-        if share < self.config.keyframe_share
-            || sequence >= self.keyframe_sequence + self.config.keyframe_frames
-        {
+        let since = pose * self.map.pose(self.keyframe).inverse();
+        let moved = since.translation.vector.norm() > KEYFRAME_WAY * self.depth
+            || since.rotation.angle() > KEYFRAME_TURN;
+        let due = moved && sequence >= self.keyframe_sequence + self.config.keyframe_frames;
+        if due || (count as f64) < self.config.keyframe_share * self.keyframe_points as f64 {
             let now = self.map.add_keyframe(pose, picture.clone());
             self.extend(now, picture);
             self.settle(now, sequence, picture, hidden);

@@ -17,7 +17,7 @@ const TURNED_SHARE: f64 = 0.9;
 
 /// Median distance of the points from where a turn alone would take them, pixels, from which a translation is
 /// looked for.
-const RELIEF_PX: f64 = 2.0;
+const RELIEF_PX: f64 = 1.5;
 
 /// Below this median way of the points, pixels, the camera stands still.
 const STILL_PX: f64 = 1.0;

@@ -343,3 +343,39 @@ fn eval_measures_a_camera_path_against_a_truth() {
     let apart = handstream(&[&"eval", &"--pred", &apart, &"--truth", &truth, &"--fps", &"10"]);
     assert_refused(&apart, &["late.tum", "no time in common"]);
 }
+
+/// A folder of plain grey pictures.
+fn grey_pictures(scratch: &Scratch, count: usize) -> PathBuf {
+    let folder = scratch.path("pictures");
+    std::fs::create_dir(&folder).expect("a folder");
+    for number in 0..count {
+        let picture = image::RgbImage::from_pixel(64, 48, image::Rgb([128; 3]));
+        picture.save(folder.join(format!("{number}.png"))).expect("a picture");
+    }
+    folder
+}
+
+#[test]
+fn a_known_camera_path_is_written_for_the_frames_it_covers() {
+    let scratch = Scratch::new();
+    let pictures = grey_pictures(&scratch, 8);
+    let known = scratch.file("known.tum", path_file(2..50, 1.0, true).as_bytes());
+    let out = scratch.path("path.tum");
+    let run = |more: &[&dyn AsRef<std::ffi::OsStr>]| {
+        let common: [&dyn AsRef<std::ffi::OsStr>; 8] =
+            [&"odometry", &pictures, &"--fov", &"60", &"--fps", &"10", &"--out", &out];
+        handstream(&[&common[..], more].concat())
+    };
+    let done = run(&[&"--camera-path", &known]);
+    assert!(done.status.success(), "{}", said(&done));
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(told.contains("8, 6 with a pose") && told.contains("lost 2"), "{told}");
+    let eval = handstream(&[&"eval", &"--pred", &out, &"--truth", &known, &"--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&eval.stdout).expect("JSON");
+    assert_eq!(report["poses"], 6);
+    assert!(report["se3"]["ate"]["rmse"].as_f64().expect("an error") < 1e-9);
+
+    let elsewhere = run(&[&"--camera-path", &known, &"--camera-path-start", &"1000"]);
+    assert_refused(&elsewhere, &["known.tum", "--camera-path-start"]);
+    assert_refused(&run(&[&"--camera-path", &scratch.file("bad.csv", b"1,2,3")]), &["bad.csv", "line 1"]);
+}

@@ -11,6 +11,7 @@ mod eval_path;
 mod intrinsics;
 #[cfg(not(feature = "render"))]
 mod no_film;
+mod odometry;
 mod own_files;
 mod pipeline;
 mod progress;
@@ -36,6 +37,8 @@ enum Command {
     /// Run the built-in scene through the whole engine and compare with its known truth.
     #[cfg(feature = "render")]
     Demo(demo::DemoArgs),
+    /// Follow the camera of a video, a folder of images or a webcam, and write its path.
+    Odometry(odometry::OdometryArgs),
     /// Compare the hands or the camera path of a run with a known truth: every error measure of the papers.
     Eval(eval::EvalArgs),
     /// Fetch the two MediaPipe networks, or note where your own checkpoints and MANO lie, once.
@@ -72,6 +75,7 @@ impl Cli {
             Command::Track(args) => args.run(),
             #[cfg(feature = "render")]
             Command::Demo(args) => args.run(),
+            Command::Odometry(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Setup(args) => match args.own.register()? && args.wheel.is_none() {
                 true => Ok(()),

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! capture thread ──► newest slot or read-ahead queue ──► front-end thread ──► listener (the caller)
+//! caller ──► newest slot or queue ──► odometry thread ──► steps, path
 //! ```
 
+mod background;
 mod capture;
 mod fitted;
 mod front_end;
@@ -13,6 +15,7 @@ mod poser;
 mod run;
 mod workers;
 
+pub use background::BackgroundThread;
 pub use capture::Delivery;
 pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, PictureNetwork, Profile};
 pub use odometry::{OdometryStep, OdometryThread, OdometryThreadError, Waiting};

@@ -28,7 +28,8 @@ impl CameraPath {
     /// Sum of the steps from pose to pose, in the unit of the path.
     pub fn length(&self) -> f64 {
         let positions = self.poses.iter().map(|pose| pose.world_from_camera.translation.vector);
-        positions.clone().skip(1).zip(positions).map(|(next, this)| (next - this).norm()).sum()
+        // An empty sum would be minus zero.
+        positions.clone().skip(1).zip(positions).fold(0.0, |sum, (next, this)| sum + (next - this).norm())
     }
 
     /// The pose at a time between two known ones: positions on the line, rotations on the great circle

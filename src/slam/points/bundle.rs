@@ -56,6 +56,9 @@ pub(super) struct Bundle {
     pub focal: f64,
 }
 
+/// Cameras and points after a step.
+type Moved = (Vec<Isometry3<f64>>, Vec<Vector3<f64>>);
+
 /// One point's share of the normal equations.
 struct PointBlock {
     /// Inverse of the damped point block.
@@ -117,7 +120,7 @@ impl Bundle {
     }
 
     /// Cameras and points after one damped Gauss-Newton step.
-    fn stepped(&self, limit: f64, damping: f64) -> Option<(Vec<Isometry3<f64>>, Vec<Vector3<f64>>)> {
+    fn stepped(&self, limit: f64, damping: f64) -> Option<Moved> {
         let mut normal = DMatrix::<f64>::zeros(6 * self.free, 6 * self.free);
         let mut right = DVector::<f64>::zeros(6 * self.free);
         let mut diagonal = vec![Matrix6::<f64>::zeros(); self.free];

@@ -19,6 +19,7 @@ pub(super) struct Level {
 
 impl Level {
     /// A picture whose value at column, row is `value(column, row)`.
+    #[cfg(test)]
     pub fn from_fn(width: usize, height: usize, mut value: impl FnMut(usize, usize) -> u8) -> Self {
         let mut level = Self::empty(width, height);
         for row in 0..height {
@@ -72,7 +73,7 @@ impl Level {
                 }
             }
             for (pixel, window) in smooth.row_mut(row).iter_mut().zip(sums[BORDER - 2..].windows(5)) {
-                *pixel = (u32::from(window.iter().sum::<u16>()) * 1311 >> 15) as u8;
+                *pixel = ((u32::from(window.iter().sum::<u16>()) * 1311) >> 15) as u8;
             }
         }
         smooth.repeat_edges();

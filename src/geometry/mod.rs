@@ -7,6 +7,7 @@ pub mod alignment;
 mod camera;
 mod path;
 pub mod rotation;
+pub mod se3;
 mod space;
 
 pub use camera::CameraModel;

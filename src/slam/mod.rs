@@ -3,6 +3,7 @@
 //! [`Odometry`] is what every back end offers. The world is the first camera of the run; a single camera
 //! cannot know the scale of its path, and says so. Nothing here starts a thread.
 
+pub mod dpvo;
 mod hands;
 mod known;
 mod odometry;

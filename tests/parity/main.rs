@@ -1,5 +1,6 @@
-//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, or `hand`.
+//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, `dpvo`, `hand`.
 
+mod dpvo;
 mod hand;
 mod haptic;
 mod mediapipe;

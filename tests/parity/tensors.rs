@@ -59,11 +59,17 @@ impl Fixture {
             Dtype::F32 => {
                 tensor.data().as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
             }
-            Dtype::U8 => tensor.data().iter().map(|&b| f64::from(b)).collect(),
+            Dtype::U8 | Dtype::BOOL => tensor.data().iter().map(|&b| f64::from(b)).collect(),
             Dtype::I64 => tensor.data().as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect(),
             Dtype::F64 => tensor.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
             other => panic!("{name} is {other:?}"),
         }
+    }
+
+    /// The text `key` of the file's metadata.
+    pub fn metadata(&self, key: &str) -> String {
+        let (_, header) = SafeTensors::read_metadata(&self.0).unwrap();
+        header.metadata().as_ref().and_then(|texts| texts.get(key)).unwrap_or_else(|| panic!("{key}")).clone()
     }
 
     /// The only number of a tensor.

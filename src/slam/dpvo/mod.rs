@@ -1,0 +1,14 @@
+//! DPVO, deep patch visual odometry (Teed, Lipson, Deng 2023), and the proximity loop closure of DPV-SLAM
+//! (Lipson, Teed, Deng 2024), as released.
+//!
+//! A frame's way: patches are chosen, `schedule` guesses the pose and connects patches with frames, the
+//! matcher says where patches are, `bundle` adjusts poses and depths, frames that add nothing leave again.
+
+pub mod bundle;
+pub mod config;
+pub mod graph;
+mod loops;
+pub mod projection;
+pub mod schedule;
+
+pub use config::{DpvoConfig, LoopClosure, PatchChoice};

@@ -8,6 +8,7 @@ mod hands;
 mod known;
 mod odometry;
 pub mod points;
+mod random;
 mod working;
 
 pub use hands::hand_boxes;

@@ -1,6 +1,8 @@
 //! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, `dpvo`, `hand`.
 
 mod dpvo;
+#[path = "../support/dpvo_weights.rs"]
+mod dpvo_weights;
 mod hand;
 mod haptic;
 mod mediapipe;

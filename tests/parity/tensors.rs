@@ -51,6 +51,11 @@ impl Fixture {
         Self(safetensors::serialize(views, None).unwrap())
     }
 
+    /// The sizes of one tensor.
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).unwrap().shape().to_vec()
+    }
+
     /// The numbers of one tensor in row-major order.
     pub fn numbers(&self, name: &str) -> Vec<f64> {
         let file = SafeTensors::deserialize(&self.0).unwrap();

@@ -5,10 +5,16 @@
 //! matcher says where patches are, `bundle` adjusts poses and depths, frames that add nothing leave again.
 
 pub mod bundle;
+mod choice;
 pub mod config;
 pub mod graph;
 mod loops;
+pub mod net;
+mod network;
+mod odometry;
 pub mod projection;
 pub mod schedule;
 
 pub use config::{DpvoConfig, LoopClosure, PatchChoice};
+pub use network::{DpvoNetwork, FrameFeatures};
+pub use odometry::{DpvoOdometry, picture};

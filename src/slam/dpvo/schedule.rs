@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use nalgebra::{Isometry3, Vector2};
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, StepRule};
 use super::config::DpvoConfig;
 use super::graph::{Edge, PatchGraph};
 use super::loops::{closing_edges, is_closing};
 use super::projection::{PATCH_PIXELS, Patch, PatchCamera, PatchView};
 use crate::geometry::se3;
+use crate::slam::random::Random;
 
 /// Kept frames at which the first poses are found.
 const FIRST_FRAMES: usize = 8;
@@ -143,15 +144,52 @@ impl<M: Matcher> Schedule<M> {
         self.connect();
         if self.graph.len() == FIRST_FRAMES && !self.started {
             self.started = true;
-            for _ in 0..THOROUGH_UPDATES {
-                outcome.global |= self.update();
-            }
+            outcome.global = self.start();
         } else if self.started {
             outcome.global = self.update();
             outcome.keyframe_motion = self.judge_keyframe();
         }
         self.forget();
         outcome
+    }
+
+    /// Finds the first poses; says whether everything was adjusted together.
+    fn start(&mut self) -> bool {
+        let mut global = false;
+        for _ in 0..THOROUGH_UPDATES {
+            global |= self.update();
+        }
+        if self.try_other_starts() {
+            for _ in 0..THOROUGH_UPDATES {
+                global |= self.update();
+            }
+        }
+        global
+    }
+
+    /// Adjusts again from other random depths, with the patches where they were found last, and keeps the
+    /// best; says whether that is another one.
+    fn try_other_starts(&mut self) -> bool {
+        let mut random = Random::new(self.config.seed);
+        let graph = &mut self.graph;
+        let mut best = window(graph, 1).cost();
+        let mut better = false;
+        for _ in 0..self.config.start_attempts {
+            let (poses, patches) = (graph.poses.clone(), graph.patches.clone());
+            graph.poses.fill(Isometry3::identity());
+            for patch in &mut graph.patches {
+                patch.inverse_depth = random.fraction();
+            }
+            let mut bundle = window(graph, 1);
+            bundle.adjust(BUNDLE_STEPS * THOROUGH_UPDATES, self.config.steps);
+            let cost = bundle.cost();
+            if cost < best {
+                (best, better) = (cost, true);
+            } else {
+                (graph.poses, graph.patches) = (poses, patches);
+            }
+        }
+        better
     }
 
     /// Ends the run: closes loops and updates everything a last time.
@@ -231,28 +269,14 @@ impl<M: Matcher> Schedule<M> {
     fn update(&mut self) -> bool {
         let Self { config, matcher, graph, .. } = self;
         let n = graph.len();
-        let views: Vec<PatchView> = graph.edges.list.iter().map(|edge| graph.seen(edge)).collect();
-        let mut edges = std::mem::take(&mut graph.edges);
-        let corrections = matcher.correct(graph, &edges.list, &views, &mut edges.hidden);
-        for ((edge, view), correction) in edges.list.iter_mut().zip(&views).zip(corrections) {
-            edge.target = view[MIDDLE] + correction.delta;
-            edge.weight = correction.weight;
-        }
-        graph.edges = edges;
+        match_edges(graph, matcher);
         let far = graph.edges.list.iter().any(|edge| edge.source + config.removal_window + 1 < n);
         let global = far && !self.global_done.get(&n).copied().unwrap_or(false);
         if global {
             self.adjust_all();
         } else {
             let window = if self.started { n.saturating_sub(config.optimisation_window) } else { 1 };
-            let bundle = Bundle {
-                camera: graph.camera,
-                poses: &mut graph.poses,
-                patches: &mut graph.patches,
-                observations: &graph.edges.list,
-                first_free: window.max(1),
-            };
-            adjust(bundle, config);
+            adjust_window(graph, window.max(1), config.steps);
         }
         global
     }
@@ -263,14 +287,14 @@ impl<M: Matcher> Schedule<M> {
         graph.normalise();
         let observations: Vec<Edge> = graph.retired.iter().chain(&graph.edges.list).copied().collect();
         let first_free = graph.edges.list.iter().map(|edge| edge.source).min().unwrap_or(0);
-        let bundle = Bundle {
+        let mut bundle = Bundle {
             camera: graph.camera,
             poses: &mut graph.poses,
             patches: &mut graph.patches,
             observations: &observations,
             first_free,
         };
-        adjust(bundle, config);
+        bundle.adjust(BUNDLE_STEPS, config.steps);
         self.global_done.insert(self.graph.len(), true);
     }
 
@@ -308,8 +332,31 @@ impl<M: Matcher> Schedule<M> {
     }
 }
 
-fn adjust(mut bundle: Bundle, config: &DpvoConfig) {
-    bundle.adjust(BUNDLE_STEPS, config.steps);
+/// Matches all edges: sets what was found and how much it counts.
+pub fn match_edges<M: Matcher>(graph: &mut PatchGraph<M::Features>, matcher: &mut M) {
+    let views: Vec<PatchView> = graph.edges.list.iter().map(|edge| graph.seen(edge)).collect();
+    let mut edges = std::mem::take(&mut graph.edges);
+    let corrections = matcher.correct(graph, &edges.list, &views, &mut edges.hidden);
+    for ((edge, view), correction) in edges.list.iter_mut().zip(&views).zip(corrections) {
+        edge.target = view[MIDDLE] + correction.delta;
+        edge.weight = correction.weight;
+    }
+    graph.edges = edges;
+}
+
+/// Adjusts the poses from frame `first_free` on, and the depths of all patches that are followed.
+pub fn adjust_window<F>(graph: &mut PatchGraph<F>, first_free: usize, rule: StepRule) {
+    window(graph, first_free).adjust(BUNDLE_STEPS, rule);
+}
+
+fn window<F>(graph: &mut PatchGraph<F>, first_free: usize) -> Bundle<'_> {
+    Bundle {
+        camera: graph.camera,
+        poses: &mut graph.poses,
+        patches: &mut graph.patches,
+        observations: &graph.edges.list,
+        first_free,
+    }
 }
 
 /// The middle number, or the mean of the two middle ones; zero of none.

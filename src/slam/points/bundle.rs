@@ -215,8 +215,8 @@ fn restlessness(bundle: &Bundle) -> f64 {
 mod tests {
     use nalgebra::Vector6;
 
-    use super::super::random::Random;
     use super::*;
+    use crate::slam::random::Random;
 
     /// Six cameras in a row, two of them held; `wrong` moves everything that is free.
     fn bundle(wrong: f64) -> (Bundle, Bundle) {

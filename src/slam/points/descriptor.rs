@@ -1,8 +1,8 @@
 //! Upright BRIEF (Calonder et al., ECCV 2010): 256 comparisons of a smoothed picture around a corner.
 
 use super::pyramid::Level;
-use super::random::Random;
 use crate::geometry::Pixel;
+use crate::slam::random::Random;
 
 /// 256 bits.
 pub(super) type Descriptor = [u64; 4];

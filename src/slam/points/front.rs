@@ -14,7 +14,6 @@ use super::map::{KeyframeId, Map, PointId, Sighting};
 use super::p3p::{RansacConfig, p3p_ransac};
 use super::pose::{refine_pose, reprojection};
 use super::pyramid::{Level, Pyramid};
-use super::random::Random;
 use super::relocalise::{by_descriptor, by_patch};
 use super::start::{Start, start};
 use super::track::{Track, advance, flow_config, is_hidden};
@@ -22,6 +21,7 @@ use super::two_view::Pair;
 use crate::frame::{Frame, Timestamp};
 use crate::geometry::{CameraModel, Pixel};
 use crate::jobs::Background;
+use crate::slam::random::Random;
 use crate::slam::{
     CameraPath, CameraPose, Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint,
 };

@@ -22,7 +22,6 @@ mod map;
 mod p3p;
 mod pose;
 mod pyramid;
-mod random;
 mod relocalise;
 mod start;
 #[cfg(test)]

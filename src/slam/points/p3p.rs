@@ -5,7 +5,7 @@ use nalgebra::{
 };
 
 use super::pose::reprojection;
-use super::random::Random;
+use crate::slam::random::Random;
 
 /// Rounds of the eigenvalue iteration behind the quartic's roots.
 const ROOT_ROUNDS: usize = 60;

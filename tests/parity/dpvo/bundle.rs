@@ -50,8 +50,8 @@ fn check_equations(name: &str, fixture: &Fixture, bundle: &Bundle) {
     let observed = ObservedPatches::of(bundle.observations);
     assert_eq!(observed.patches, indices(fixture, "it1_kx"));
     let equations = bundle.linearise(&observed);
-    let step = equations.solve(1.0).unwrap();
-    let (reduced, right) = equations.reduced(1.0);
+    let step = equations.solve(0.0).unwrap();
+    let (reduced, right) = equations.reduced(0.0);
     let parts = [
         ("B", row_major(&equations.poses)),
         ("E", coupling(&equations)),
@@ -105,5 +105,31 @@ fn bundle_adjustment_takes_the_steps_of_the_released_one() {
                 assert!(off_poses < limit && off_depths < limit, "{name} after {total}");
             }
         }
+    }
+}
+
+#[test]
+fn judged_steps_lower_the_cost_where_released_ones_raise_it() {
+    for (name, fixture) in fixtures("ba_window") {
+        let numbers = |name: &str| fixture.numbers(name);
+        let costs = |rule: StepRule| {
+            let (mut poses, mut patches) = (poses(&numbers("poses0")), patches(&numbers("patches0")));
+            let mut bundle = Bundle {
+                camera: camera(&numbers("intrinsics"), 1.0),
+                poses: &mut poses,
+                patches: &mut patches,
+                observations: &observations(&fixture),
+                first_free: fixture.metadata("t0").parse().unwrap(),
+            };
+            let step = |_| {
+                bundle.adjust(1, rule);
+                bundle.cost()
+            };
+            (0..10).map(step).collect::<Vec<f64>>()
+        };
+        let (released, judged) = (costs(StepRule::Always), costs(StepRule::Decreasing));
+        println!("{name}: costs {released:.0?} as released, {judged:.0?} judged");
+        assert!(!released.is_sorted_by(|a, b| a >= b));
+        assert!(judged.is_sorted_by(|a, b| a >= b));
     }
 }

@@ -15,11 +15,15 @@ const PATH: f64 = 1e-2;
 /// Flows and probes, pixels.
 const FLOW: f64 = 0.05;
 
-/// Knows the truth.
-struct Oracle {
-    poses: Vec<Isometry3<f64>>,
-    /// Of every input frame.
-    inverse_depths: Vec<Vec<f64>>,
+/// Updates after the last frame.
+const LAST_UPDATES: usize = 12;
+
+/// Knows where every patch is.
+pub struct Oracle {
+    /// `camera_from_world` of every input frame.
+    pub poses: Vec<Isometry3<f64>>,
+    /// Of every patch of every input frame.
+    pub inverse_depths: Vec<Vec<f64>>,
 }
 
 impl Matcher for Oracle {
@@ -132,7 +136,9 @@ impl Trace {
 fn the_schedule_takes_every_decision_of_the_released_one_and_ends_on_its_path() {
     for case in ["trace_default", "trace_fast", "trace_default_loop"] {
         for (name, fixture) in fixtures(case) {
-            let global: Vec<usize> = serde_json::from_str(&fixture.metadata("global_ba_at")).unwrap();
+            // The list counts the frames that had come in; the updates at the end are in it too.
+            let mut global: Vec<usize> = serde_json::from_str(&fixture.metadata("global_ba_at")).unwrap();
+            global.truncate(global.len().saturating_sub(LAST_UPDATES));
             let mut trace = Trace::new(fixture);
             let log = trace.fixture.numbers("log");
             let mut worst_flow = 0.0_f64;
@@ -155,7 +161,7 @@ fn the_schedule_takes_every_decision_of_the_released_one_and_ends_on_its_path() 
                     assert!(off < FLOW * theirs.abs().max(1.0), "{name}: frame {input} {ours:?} {theirs}");
                     worst_flow = worst_flow.max(off);
                 }
-                assert_eq!(outcome.global, global.contains(&input), "{name}: frame {input}");
+                assert_eq!(outcome.global, global.contains(&(input + 1)), "{name}: frame {input}");
                 trace.check_snapshot(&name, input);
             }
             trace.schedule.finish();
@@ -178,7 +184,7 @@ fn the_schedule_takes_every_decision_of_the_released_one_and_ends_on_its_path() 
 }
 
 /// Root mean square distance from the truth after a similarity.
-fn path_error(path: &[Isometry3<f64>], camera_from_world: &[Isometry3<f64>]) -> f64 {
+pub fn path_error(path: &[Isometry3<f64>], camera_from_world: &[Isometry3<f64>]) -> f64 {
     let ours: Vec<Vector3<f64>> = path.iter().map(|pose| pose.translation.vector).collect();
     let truth: Vec<Vector3<f64>> =
         camera_from_world.iter().map(|pose| pose.inverse().translation.vector).collect();

@@ -16,8 +16,11 @@ mod turn;
 use anyhow::{Result, ensure};
 use report::Report;
 
+/// What runs a set.
+type Runs = fn(&mut Report) -> Result<()>;
+
 /// Names of the sets and what runs them.
-const SETS: [(&str, fn(&mut Report) -> Result<()>); 6] = [
+const SETS: [(&str, Runs); 6] = [
     ("hololens", clips::hololens),
     ("room", scenes::room),
     ("still", clips::still),

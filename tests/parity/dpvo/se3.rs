@@ -13,7 +13,7 @@ fn twists(fixture: &Fixture, name: &str) -> Vec<Vector6<f64>> {
 }
 
 fn flat(vectors: impl IntoIterator<Item = Vector6<f64>>) -> Vec<f64> {
-    vectors.into_iter().flat_map(|v| <[f64; 6]>::from(v)).collect()
+    vectors.into_iter().flat_map(<[f64; 6]>::from).collect()
 }
 
 #[test]

@@ -9,6 +9,6 @@ if [ ! -x "$python/bin/python" ]; then
     "$python/bin/pip" install --quiet torch numpy safetensors
 fi
 program=$(cargo bench --bench vit --no-run --message-format json |
-    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+    sed -n '/"kind":\["bench"\]/s/.*"executable":"\([^"]*\)".*/\1/p')
 mkdir -p bench/results
 "$python/bin/python" bench/vit.py "$program" --out bench/results/vit.json "$@"

@@ -12,7 +12,9 @@ use handstream::engine::{BackgroundThread, OdometryStep, OdometryThread, Waiting
 use handstream::frame::{Frame, Timestamp};
 use handstream::geometry::{CameraModel, CameraPath, CameraPose};
 use handstream::jobs::InOrder;
+use handstream::net::{CheckpointFile, Isa};
 use handstream::output::{read_path, write_tum};
+use handstream::slam::dpvo::{DpvoConfig, DpvoNetwork, DpvoOdometry};
 use handstream::slam::points::PointOdometry;
 use handstream::slam::{
     KnownPath, KnownPathConfig, Odometry, OdometryState, PixelBox, WORKING_SIDE, WorkingSize, hand_boxes,
@@ -31,6 +33,8 @@ enum BackendName {
     /// Tracked points and bundle adjustment; needs no weights.
     #[default]
     Default,
+    /// DPVO as released, from your own checkpoint (--weights).
+    Dpvo,
 }
 
 #[derive(Args)]
@@ -42,6 +46,9 @@ pub struct OdometryArgs {
     /// What follows the camera.
     #[arg(long, value_enum, default_value_t, conflicts_with = "camera_path")]
     backend: BackendName,
+    /// --backend dpvo: the released checkpoint, dpvo.pth.
+    #[arg(long, value_name = "FILE", required_if_eq("backend", "dpvo"))]
+    weights: Option<PathBuf>,
     /// A path that is known in metres (TUM or EuRoC form, the camera's own poses) in place of odometry.
     #[arg(long, value_name = "FILE")]
     camera_path: Option<PathBuf>,
@@ -135,6 +142,13 @@ impl OdometryArgs {
                     odometry.adjust_behind(Box::new(background));
                 }
                 Ok(Box::new(odometry))
+            }
+            BackendName::Dpvo => {
+                let weights = self.weights.as_ref().context("--backend dpvo needs --weights FILE")?;
+                let file = CheckpointFile::open(weights)?;
+                let network = DpvoNetwork::read(&file.checkpoint(), Isa::best());
+                let network = network.map_err(|fault| file.unusable(fault))?;
+                Ok(Box::new(DpvoOdometry::new(network, camera, DpvoConfig::default())?))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Sizes of the decoder, read from the shapes of a checkpoint's tensors.
 
-use super::network::NetworkError;
+use super::error::NetworkError;
 use crate::net::{CheckpointError, Scope};
 
 /// Width of the released decoders, and the number of their heads, which no shape tells.

@@ -2,8 +2,9 @@
 
 use super::config::{DecoderConfig, DecoderForm, NetworkKind};
 use super::decoder::{Decoder, DecoderMemory, FrameFeatures};
+use super::error::NetworkError;
 use super::heads::HeadRow;
-use super::network::{HandPictures, NetworkError, NetworkShape, Slot, WindowNetwork};
+use super::network::{HandPictures, NetworkShape, Slot, WindowNetwork};
 use super::released::{ReleasedError, ReleasedFile};
 use crate::jobs::Jobs;
 use crate::net::vit::TOKENS;

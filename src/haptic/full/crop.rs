@@ -9,7 +9,7 @@ use nalgebra::Vector2;
 
 use super::mix::{PADDING, mix_columns, mix_rows};
 use super::picture::{MARGIN, NORMALISED, Picture, SQUARE};
-use super::taps::{Axis, AxisPlan, Direction};
+use super::taps::{Axis, AxisPlan, Direction, Sampling};
 use crate::event::Side;
 use crate::frame::{Frame, PictureSize};
 
@@ -21,18 +21,6 @@ const BLUR_REACH: f64 = 4.0;
 const LARGEST_CROP: f64 = 4.0;
 /// Smallest side of a crop, pixels.
 const SMALLEST_CROP: f64 = 1.0;
-
-/// How a picture is read between its pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sampling {
-    /// At the exact place.
-    #[default]
-    Bilinear,
-    /// As `warpAffine` of OpenCV 4 does, which the released systems call: places rounded to 1/32 pixel and,
-    /// where the frame was not blurred before, colours to whole steps. Differs from the exact rule by at most
-    /// one step of 255 on smooth pictures.
-    OpenCv4,
-}
 
 /// An upright square of a frame, pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,9 +5,9 @@
 //! the features of the whole frame.
 
 use super::config::{DecoderConfig, DecoderForm, NetworkKind};
+use super::error::NetworkError;
 use super::heads::{HeadRow, Heads};
 use super::layers::LayerReader;
-use super::network::NetworkError;
 use crate::net::{BlockMemory, Group, Isa, Probe, Scope, Sight, Surroundings, WindowBlock, room};
 
 /// The decoder with its weights.

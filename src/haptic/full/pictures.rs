@@ -1,7 +1,8 @@
 //! All pictures of one frame, cut side by side.
 
-use super::crop::{Cropper, Cut, Sampling, Square};
+use super::crop::{Cropper, Cut, Square};
 use super::picture::Picture;
+use super::taps::Sampling;
 use crate::event::Side;
 use crate::frame::Frame;
 use crate::jobs::{Job, Jobs};

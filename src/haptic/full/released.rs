@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config::{DecoderConfig, NetworkKind};
-use super::network::NetworkError;
+use super::error::NetworkError;
 use super::picture::SQUARE;
 use crate::net::{Checkpoint, CheckpointError, CheckpointFile, CheckpointFileError, VitConfig, VitError};
 use crate::yaml::Document;

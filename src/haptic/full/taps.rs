@@ -3,8 +3,19 @@
 //! A crop is upright, so its two axes are sampled one after the other. An axis knows the sampling rule, the
 //! blur, the mirror and the border; what is left for the picture is a sum of products.
 
-use super::crop::Sampling;
 use super::picture::SQUARE;
+
+/// How a picture is read between its pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sampling {
+    /// At the exact place.
+    #[default]
+    Bilinear,
+    /// As `warpAffine` of OpenCV 4 does, which the released systems call: places rounded to 1/32 pixel and,
+    /// where the frame was not blurred before, colours to whole steps. Differs from the exact rule by at most
+    /// one step of 255 on smooth pictures.
+    OpenCv4,
+}
 
 /// Steps of a position between two pixels as OpenCV 4 rounds it.
 const STEPS: i64 = 32;

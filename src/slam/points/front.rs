@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use nalgebra::{Isometry3, Vector2, Vector3};
 
+use super::adjuster::Adjuster;
 use super::config::PointOdometryConfig;
 use super::corners::{Cells, LARGEST_CELL};
 use super::descriptor::Pattern;
 use super::flow::FlowConfig;
-use super::growth::Adjuster;
 use super::map::{KeyframeId, Map, PointId, Sighting};
 use super::p3p::{RansacConfig, p3p_ransac};
-use super::pose::{refine_pose, reprojection};
+use super::pose::{HUBER_PX, refine_pose, reprojection};
 use super::pyramid::{Level, Pyramid};
 use super::relocalise::{by_descriptor, by_patch};
 use super::start::{Start, start};
@@ -25,9 +25,6 @@ use crate::slam::random::Random;
 use crate::slam::{
     CameraPath, CameraPose, Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint,
 };
-
-/// Limit of Huber's loss in the pose's refinement, pixels.
-pub(super) const HUBER_PX: f64 = 1.0;
 
 /// A reference is replaced once fewer than this share of its points are followed, or so few points.
 const RENEW_SHARE: f64 = 0.5;

@@ -1,40 +1,23 @@
 //! How the map grows: new tracks, new points, and the adjustment that follows every keyframe.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use nalgebra::Vector3;
 
+use super::adjuster::Adjuster;
 use super::bundle::BundleConfig;
 use super::corners::Cells;
-use super::front::{HUBER_PX, PointOdometry};
+use super::front::PointOdometry;
 use super::map::{Adjustment, KeyframeId, MapPoint, Sighting};
-use super::pose::refine_pose;
+use super::pose::{HUBER_PX, refine_pose};
 use super::pyramid::Pyramid;
 use super::start::median;
 use super::track::{Track, is_hidden};
 use super::triangulation::{parallax, triangulate};
-use crate::jobs::Background;
 use crate::slam::PixelBox;
 
 /// Share of the least parallax that is enough while the map is thin.
 const EAGER: f64 = 0.4;
-
-/// Who adjusts the map.
-#[derive(Default)]
-pub(super) enum Adjuster {
-    /// The frame that made the keyframe, before the next one is taken: the same result twice.
-    #[default]
-    InOrder,
-    /// Another thread; the result is taken over by the first frame after it is there.
-    Behind {
-        /// Where the work goes.
-        background: Box<dyn Background>,
-        /// Where the result appears.
-        done: Arc<Mutex<Option<Adjustment>>>,
-        /// Whether one is on its way.
-        busy: bool,
-    },
-}
 
 impl PointOdometry {
     /// One track a cell, the older before the newer, and new ones on corners where there are none, seen first by

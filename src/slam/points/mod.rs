@@ -11,6 +11,7 @@
 //! After a loss the map is looked for by descriptor for some frames; then a new map is begun where the old one was
 //! lost, its scale set by the depths last seen.
 
+mod adjuster;
 mod bundle;
 mod config;
 mod corners;

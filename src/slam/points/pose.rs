@@ -6,6 +6,9 @@ use nalgebra::{
 
 use crate::geometry::rotation::skew;
 
+/// Limit of Huber's loss in the pose's refinement, pixels.
+pub(super) const HUBER_PX: f64 = 1.0;
+
 /// Points nearer to the camera plane than this have no place in the picture, in units of the map.
 const NEAREST: f64 = 1e-6;
 

@@ -9,7 +9,6 @@ machine; the medians and minima of all runs are compared. bench/networks.sh buil
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,17 +18,10 @@ import ai_edge_litert
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from machine import processor
+
 MODELS = ["palm_detection_full", "hand_landmark_full"]
 BATCH = 5
-
-
-def processor():
-    """The processor's name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def load(path):

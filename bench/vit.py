@@ -11,7 +11,6 @@ bench/vit.sh builds and calls all this.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
@@ -23,19 +22,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
+from machine import processor
+
 WIDTH, DEPTH, HEADS, HIDDEN, TOKENS = 1280, 32, 16, 5120, 192
 HEAD_WIDTH, HEAD_INNER, HEAD_DEPTH = 1024, 512, 6
 EPSILON = 1e-6
 SPIN_SECONDS = 0.3
-
-
-def processor():
-    """The processor's name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def cpu_seconds(pid):

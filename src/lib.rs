@@ -43,6 +43,7 @@ pub mod metrics;
 pub mod net;
 pub mod output;
 mod pickle;
+mod random;
 #[cfg(feature = "render")]
 pub mod render;
 pub mod slam;

@@ -54,8 +54,9 @@ impl Report {
 
     /// Writes the file.
     pub fn finish(self) -> Result<()> {
+        let ran: Vec<&str> = self.sets.keys().map(String::as_str).collect();
         let report = json!({
-            "command": "cargo bench --bench odometry",
+            "command": format!("cargo bench --bench odometry -- {}", ran.join(" ")),
             "units": "degrees, milliseconds, percent of the true path's length; depths: in medians of the scene's depth",
             "sets": self.sets,
         });

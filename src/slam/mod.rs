@@ -8,7 +8,6 @@ mod hands;
 mod known;
 mod odometry;
 pub mod points;
-mod random;
 mod working;
 
 pub use hands::hand_boxes;

@@ -6,8 +6,8 @@ use super::config::PatchChoice;
 use super::net::Map;
 use super::projection::{Patch, STRIDE};
 use crate::geometry::Pixel;
+use crate::random::Random;
 use crate::slam::PixelBox;
-use crate::slam::random::Random;
 
 /// Places that are drawn for each that is kept by its gradient.
 const DRAWN_PER_KEPT: usize = 3;

@@ -11,7 +11,7 @@ use super::schedule::{Outcome, Schedule};
 use crate::frame::{Frame, PictureSize, Timestamp};
 use crate::geometry::{CameraModel, Pixel};
 use crate::net::Probe;
-use crate::slam::random::Random;
+use crate::random::Random;
 use crate::slam::{
     CameraPath, CameraPose, Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint,
 };

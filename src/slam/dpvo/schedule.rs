@@ -13,7 +13,7 @@ use super::graph::{Edge, PatchGraph};
 use super::loops::{closing_edges, is_closing};
 use super::projection::{PATCH_PIXELS, Patch, PatchCamera, PatchView};
 use crate::geometry::se3;
-use crate::slam::random::Random;
+use crate::random::Random;
 
 /// Kept frames at which the first poses are found.
 const FIRST_FRAMES: usize = 8;

@@ -216,7 +216,7 @@ mod tests {
     use nalgebra::Vector6;
 
     use super::*;
-    use crate::slam::random::Random;
+    use crate::random::Random;
 
     /// Six cameras in a row, two of them held; `wrong` moves everything that is free.
     fn bundle(wrong: f64) -> (Bundle, Bundle) {

@@ -2,7 +2,7 @@
 
 use super::pyramid::Level;
 use crate::geometry::Pixel;
-use crate::slam::random::Random;
+use crate::random::Random;
 
 /// 256 bits.
 pub(super) type Descriptor = [u64; 4];

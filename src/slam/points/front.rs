@@ -21,7 +21,7 @@ use super::two_view::Pair;
 use crate::frame::{Frame, Timestamp};
 use crate::geometry::{CameraModel, Pixel};
 use crate::jobs::Background;
-use crate::slam::random::Random;
+use crate::random::Random;
 use crate::slam::{
     CameraPath, CameraPose, Odometry, OdometryError, OdometryState, OdometryUpdate, PixelBox, SeenPoint,
 };

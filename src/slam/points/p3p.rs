@@ -5,7 +5,7 @@ use nalgebra::{
 };
 
 use super::pose::reprojection;
-use crate::slam::random::Random;
+use crate::random::Random;
 
 /// Rounds of the eigenvalue iteration behind the quartic's roots.
 const ROOT_ROUNDS: usize = 60;

@@ -4,7 +4,7 @@ use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector2, Vector3};
 
 use super::triangulation::{Sight, parallax, triangulate};
 use super::two_view::{Pair, TwoViewConfig, rotation_alone, two_view};
-use crate::slam::random::Random;
+use crate::random::Random;
 
 /// Least points of a first map.
 const LEAST_POINTS: usize = 40;

@@ -22,7 +22,7 @@ fn noise(at: Vector2<f64>, salt: u64) -> f64 {
     let value = |dx: f64, dy: f64| {
         let key =
             ((cell.x + dx) as i64 as u64).wrapping_mul(0x9e37_79b9) ^ ((cell.y + dy) as i64 as u64) << 32;
-        crate::slam::random::Random::new(key ^ salt.wrapping_mul(0x51_7cc1)).signed()
+        crate::random::Random::new(key ^ salt.wrapping_mul(0x51_7cc1)).signed()
     };
     let soft = part.map(|t| t * t * (3.0 - 2.0 * t));
     let across = |dy: f64| value(0.0, dy) * (1.0 - soft.x) + value(1.0, dy) * soft.x;

@@ -3,7 +3,7 @@
 use nalgebra::{Matrix2, Matrix3, Matrix5, Rotation3, SMatrix, UnitQuaternion, Vector2, Vector3, Vector5};
 
 use crate::geometry::alignment::align_rigid;
-use crate::slam::random::Random;
+use crate::random::Random;
 
 /// Newton steps for each draw of five pairs.
 const NEWTON: usize = 8;

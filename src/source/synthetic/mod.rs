@@ -3,7 +3,6 @@
 
 mod keyframes;
 mod motion;
-mod random;
 mod room;
 mod skin;
 mod texture;

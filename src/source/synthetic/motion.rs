@@ -5,12 +5,12 @@ use std::f64::consts::{PI, TAU};
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3};
 
 use super::keyframes::{Key, Keyframes};
-use super::random::Random;
 use crate::event::{HandPose, Side};
 use crate::geometry::rotation::axis_angle_from_matrix;
 use crate::hand::HandModel;
 use crate::hand::anatomy::FREE_ANGLES;
 use crate::hand::mirror::{mirror_matrix, mirror_point};
+use crate::random::Random;
 
 /// The right hand seen from behind, fingers up: takes the model's rest pose (fingers -x, palm -y,
 /// thumb +z) to the frame of the body (x right, y down, z forward). Columns are the model's axes.
@@ -58,7 +58,7 @@ pub(super) struct HandMotion {
 impl HandMotion {
     /// Plans `seconds` of motion at `nearness` times the ordinary distance.
     pub fn new(side: Side, seed: u64, seconds: f64, nearness: f64, model: &HandModel) -> Self {
-        let mut random = Random::new(seed, 1 + side as u64);
+        let mut random = Random::of(seed, 1 + side as u64);
         let betas: [f32; 10] = std::array::from_fn(|_| random.between(-0.8, 0.8) as f32);
         let limits = model.skeleton().anatomy.limits();
         Self {
@@ -259,7 +259,7 @@ pub(super) struct CameraMotion {
 
 impl CameraMotion {
     pub fn new(style: CameraStyle, seed: u64) -> Self {
-        let mut random = Random::new(seed, 0);
+        let mut random = Random::of(seed, 0);
         let mut paced =
             |waves: &Waves| waves.amplitudes.map(|a| (a, random.between(waves.slowest, waves.fastest)));
         Self { waves: style.waves().iter().map(&mut paced).collect(), body_follows: style.body_follows() }

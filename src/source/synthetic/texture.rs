@@ -1,7 +1,7 @@
 //! Procedural surfaces: soft noise with sharper marks in it, rich in corners and never skin-coloured.
 
-use super::random::mixed;
 use crate::frame::PictureSize;
+use crate::random::mixed;
 
 /// How a surface looks.
 #[derive(Clone, Copy)]

@@ -44,6 +44,7 @@ pub mod net;
 pub mod output;
 mod pickle;
 mod random;
+pub mod refine;
 #[cfg(feature = "render")]
 pub mod render;
 pub mod slam;

@@ -12,4 +12,4 @@ mod space;
 
 pub use camera::CameraModel;
 pub use path::{CameraPath, CameraPose};
-pub use space::{CameraPoint, Pixel};
+pub use space::{CameraPoint, Pixel, WorldPoint};

@@ -1,6 +1,6 @@
 //! Points that know their space, so that a pixel and a metre cannot be mixed by mistake.
 
-use nalgebra::Vector3;
+use nalgebra::{Isometry3, Point3, Vector3};
 
 /// A point of the full picture in pixels; integer = centre of a pixel, x right, y down.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,5 +37,16 @@ impl CameraPoint {
     /// The point (`x`, `y`, `z`) in metres.
     pub fn new(x: f32, y: f32, z: f32) -> Self {
         Self(Vector3::new(x, y, z))
+    }
+}
+
+/// A point in metres in the world, the first camera of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorldPoint(pub Vector3<f64>);
+
+impl WorldPoint {
+    /// Where a camera's point lies in the world.
+    pub fn of_camera(point: CameraPoint, world_from_camera: &Isometry3<f64>) -> Self {
+        Self((world_from_camera * Point3::from(point.0.cast::<f64>())).coords)
     }
 }

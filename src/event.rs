@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nalgebra::Vector3;
+use nalgebra::{Isometry3, Vector3};
 
 use crate::frame::{Frame, PictureSize, Timestamp};
 use crate::geometry::{CameraModel, CameraPoint, Pixel};
@@ -136,6 +136,8 @@ pub struct FrameHands {
     pub timestamp: Timestamp,
     /// Hands found, one entry a track.
     pub hands: Vec<TrackedHand>,
+    /// Where the camera was, in metres of the world; `None` where nobody knows.
+    pub world_from_camera: Option<Isometry3<f64>>,
     /// Wall time per stage, in the order they ran.
     pub stages: Vec<StageTime>,
     /// Wall time from the frame's arrival at the front end to its publication.

@@ -109,6 +109,40 @@ fn every_frame_has_a_line_also_without_hands() {
 }
 
 #[test]
+fn a_known_camera_path_places_every_frame_in_the_world() {
+    let scratch = Scratch::new();
+    let (Some(film), Some(_)) = (scratch.grey_film(), support::models()) else { return };
+    let known = scratch.file("known.tum", b"0.1 1 2 3 0 0 0 1\n0.2 1 2 3.5 0 0 0 1\n");
+    let out = scratch.path("out");
+    let run = |start: &str| {
+        handstream(&[
+            &"track",
+            &film,
+            &"--out",
+            &out,
+            &"--fov",
+            &"60",
+            &"--camera-path",
+            &known,
+            &"--camera-path-start",
+            &start,
+        ])
+    };
+    let done = run("0");
+    assert!(done.status.success(), "{}", said(&done));
+    let lines = lines(&out.join("hands.jsonl"));
+    let poses: Vec<_> = lines[1..].iter().map(|line| line.get("world_from_camera")).collect();
+    // 25 frames a second: of the ten, those from 0.12 s to 0.2 s. The first of them is the world.
+    let placed: Vec<bool> = poses.iter().map(Option::is_some).collect();
+    assert_eq!(placed, (0..10).map(|number| (3..=5).contains(&number)).collect::<Vec<_>>());
+    let moved = poses[5].and_then(|pose| pose[2].as_f64()).expect("a number");
+    assert!((moved - 0.4).abs() < 1e-6, "{moved}");
+
+    let elsewhere = run("1000");
+    assert!(elsewhere.status.success() && said(&elsewhere).contains("--camera-path-start"));
+}
+
+#[test]
 fn the_same_film_gives_the_same_result_twice() {
     let scratch = Scratch::new();
     let Some(clip) = support::shared("footage/video/ego_kitchen_cut_two_hands.mp4") else { return };

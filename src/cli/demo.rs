@@ -42,6 +42,7 @@ impl DemoArgs {
             source: Box::new(scene),
             model,
             config: FrontEndConfig::default(),
+            path: None,
             delivery: Delivery::Every,
             out: self.out.clone(),
             overlay: !self.no_overlay,

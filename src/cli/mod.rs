@@ -9,6 +9,7 @@ mod doctor;
 mod eval;
 mod eval_path;
 mod intrinsics;
+mod known_path;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod odometry;

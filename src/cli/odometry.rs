@@ -1,7 +1,7 @@
 //! `handstream odometry SOURCE`: the camera's path alone.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,19 +9,18 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use handstream::detect::{HandTracker, TrackerConfig};
 use handstream::engine::{BackgroundThread, OdometryStep, OdometryThread, Waiting};
-use handstream::frame::{Frame, Timestamp};
+use handstream::frame::Frame;
 use handstream::geometry::{CameraModel, CameraPath, CameraPose};
 use handstream::jobs::InOrder;
 use handstream::net::{CheckpointFile, Isa};
-use handstream::output::{read_path, write_tum};
+use handstream::output::write_tum;
 use handstream::slam::dpvo::{DpvoConfig, DpvoNetwork, DpvoOdometry};
 use handstream::slam::points::PointOdometry;
-use handstream::slam::{
-    KnownPath, KnownPathConfig, Odometry, OdometryState, PixelBox, WORKING_SIDE, WorkingSize, hand_boxes,
-};
+use handstream::slam::{Odometry, OdometryState, PixelBox, WORKING_SIDE, WorkingSize, hand_boxes};
 use handstream::source::{OpenOptions, SourceInfo, open};
 
 use super::intrinsics::IntrinsicsArgs;
+use super::known_path::KnownPathArgs;
 use super::setup;
 
 /// Refused frames that are told one by one.
@@ -49,12 +48,8 @@ pub struct OdometryArgs {
     /// --backend dpvo: the released checkpoint, dpvo.pth.
     #[arg(long, value_name = "FILE", required_if_eq("backend", "dpvo"))]
     weights: Option<PathBuf>,
-    /// A path that is known in metres (TUM or EuRoC form, the camera's own poses) in place of odometry.
-    #[arg(long, value_name = "FILE")]
-    camera_path: Option<PathBuf>,
-    /// Time of the source's zero on that path's clock, seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, requires = "camera_path")]
-    camera_path_start: f64,
+    #[command(flatten)]
+    known_path: KnownPathArgs,
     /// Folder of images: rate they were taken at.
     #[arg(long, value_name = "FPS", value_parser = super::eval::frame_rate)]
     fps: Option<f64>,
@@ -129,8 +124,8 @@ impl OdometryArgs {
     }
 
     fn backend(&self, camera: &CameraModel, source: &SourceInfo) -> Result<Box<dyn Odometry>> {
-        if let Some(file) = &self.camera_path {
-            return known_path(file, self.camera_path_start, source.fps);
+        if let Some(path) = self.known_path.read(source.fps)? {
+            return Ok(Box::new(path));
         }
         match self.backend {
             BackendName::Default => {
@@ -154,12 +149,8 @@ impl OdometryArgs {
     }
 
     fn no_pose(&self, log: &Log) -> String {
-        match &self.camera_path {
-            Some(file) => format!(
-                "no frame lies within the times of {}: give the first frame's time on that clock with \
-                 --camera-path-start",
-                file.display()
-            ),
+        match self.known_path.file() {
+            Some(file) => KnownPathArgs::nowhere(file),
             None => format!(
                 "no frame of {} has a pose ({}): the camera must move and see texture",
                 log.given,
@@ -167,14 +158,6 @@ impl OdometryArgs {
             ),
         }
     }
-}
-
-fn known_path(file: &Path, start: f64, fps: f64) -> Result<Box<dyn Odometry>> {
-    ensure!(start.is_finite(), "{start} is no time: give --camera-path-start in seconds");
-    let path = read_path(file)?.placed_in_time(Some(fps));
-    let path = path.with_context(|| format!("the poses of {} have no times", file.display()))?;
-    let config = KnownPathConfig { start: Timestamp::from_seconds(start), ..KnownPathConfig::default() };
-    Ok(Box::new(KnownPath::new(path, config)))
 }
 
 /// Finds what hands hide.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, run};
+use handstream::engine::{Delivery, FrontEnd, FrontEndConfig, HandFrontEnd, OnPath, run};
 use handstream::event::{Event, RunInfo};
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
 use handstream::output::{RunFiles, Summary};
+use handstream::slam::KnownPath;
 use handstream::source::Source;
 #[cfg(feature = "render")]
 use handstream::view::OverlayFilm;
@@ -29,6 +30,8 @@ pub struct Pipeline {
     pub model: Arc<HandModel>,
     /// Settings of the front end.
     pub config: FrontEndConfig,
+    /// Where the camera went, if that is known.
+    pub path: Option<KnownPath>,
     /// Every frame, or the newest.
     pub delivery: Delivery,
     /// Folder for the results.
@@ -46,7 +49,11 @@ impl Pipeline {
     /// One sentence for the user; what was complete stays.
     pub fn run(self, mut also: impl FnMut(&Event)) -> Result<Summary> {
         let models = setup::models()?;
-        let mut front_end = HandFrontEnd::new(&models, self.model.clone(), self.camera.clone(), self.config)?;
+        let front_end = HandFrontEnd::new(&models, self.model.clone(), self.camera.clone(), self.config)?;
+        let mut front_end: Box<dyn FrontEnd> = match self.path {
+            Some(path) => Box::new(OnPath::new(front_end, path)),
+            None => Box::new(front_end),
+        };
         let stop = Arc::new(AtomicBool::new(false));
         let interrupted = stop.clone();
         ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
@@ -70,7 +77,7 @@ impl Pipeline {
         };
         let mut progress = Progress::new();
         let (mut frames, mut last_warning) = (0, None);
-        run(self.source, run_info, &mut front_end, self.delivery, stop.clone(), |event| -> Result<()> {
+        run(self.source, run_info, front_end.as_mut(), self.delivery, stop.clone(), |event| -> Result<()> {
             let full = self.limit.is_some_and(|limit| frames >= limit);
             if full && matches!(event, Event::Frame { .. } | Event::Dropped { .. }) {
                 // Already under way when the last one asked for arrived.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile};
+use handstream::event::Event;
 use handstream::frame::PictureSize;
 use handstream::hand::{HandModel, TipVertices};
 use handstream::haptic::full::{DecoderForm, FullConfig};
@@ -14,6 +15,7 @@ use handstream::home::{DataFolder, OwnFiles};
 use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, open};
 
 use super::intrinsics::IntrinsicsArgs;
+use super::known_path::KnownPathArgs;
 use super::pipeline::Pipeline;
 
 /// What makes hands in metres, as a user types it.
@@ -102,6 +104,8 @@ pub struct TrackArgs {
     hand_length: Option<f64>,
     #[command(flatten)]
     intrinsics: IntrinsicsArgs,
+    #[command(flatten)]
+    known_path: KnownPathArgs,
     /// Camera: picture size to ask for.
     #[arg(long, value_name = "WxH", value_parser = picture_size)]
     size: Option<PictureSize>,
@@ -123,6 +127,7 @@ impl TrackArgs {
         let source = self.source(&model)?;
         let info = source.info();
         let camera = self.intrinsics.camera(info)?;
+        let path = self.known_path.read(info.fps)?;
         let delivery = match (info.live, self.live) {
             (true, _) => Delivery::Newest { paced: false },
             (false, true) => Delivery::Newest { paced: true },
@@ -138,12 +143,19 @@ impl TrackArgs {
             camera,
             model,
             config,
+            path,
             delivery,
             out: self.out,
             overlay: self.overlay,
             limit: self.frames,
         };
-        let summary = pipeline.run(|_| ())?;
+        let mut placed = false;
+        let summary = pipeline.run(|event| {
+            placed |= matches!(event, Event::Frame { hands, .. } if hands.world_from_camera.is_some());
+        })?;
+        if let Some(file) = self.known_path.file().filter(|_| !placed) {
+            eprintln!("warning: {}", KnownPathArgs::nowhere(file));
+        }
         print!("{summary}");
         println!("results in {}", out.display());
         Ok(())

@@ -136,7 +136,7 @@ impl FrontEnd for HandFrontEnd {
             Err(sentence) => (Vec::new(), Some(sentence)),
         };
         let tracked = hands.iter().zip(posed).filter_map(|(hand, posed)| Some(tracked_hand(hand, posed?)));
-        Processed { hands: tracked.collect(), stages, warning }
+        Processed { hands: tracked.collect(), stages, warning, ..Processed::default() }
     }
 }
 

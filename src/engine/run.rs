@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam::channel::{Sender, bounded};
+use nalgebra::Isometry3;
 
 use super::capture::{Capture, Captured, Delivery};
 use crate::event::{Event, FrameHands, RunInfo, StageTime, TrackedHand};
@@ -26,6 +27,8 @@ pub trait FrontEnd: Send {
 pub struct Processed {
     /// Hands found, one entry a track.
     pub hands: Vec<TrackedHand>,
+    /// Where the camera was, in metres of the world, where that is known.
+    pub world_from_camera: Option<Isometry3<f64>>,
     /// Wall time per stage, in the order they ran.
     pub stages: Vec<StageTime>,
     /// What went wrong, in one sentence; the run goes on.
@@ -110,7 +113,7 @@ fn follow(
 
 fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery) -> (Event, Option<String>) {
     let taken = Instant::now();
-    let Processed { hands, stages, warning } = front_end.process(&captured.frame);
+    let Processed { hands, world_from_camera, stages, warning } = front_end.process(&captured.frame);
     let since = match delivery {
         Delivery::Every => taken,
         Delivery::Newest { .. } => captured.arrived,
@@ -119,6 +122,7 @@ fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery)
         sequence: captured.frame.sequence,
         timestamp: captured.frame.timestamp,
         hands,
+        world_from_camera,
         stages,
         total: since.elapsed(),
     };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nalgebra::Vector3;
+use nalgebra::{Isometry3, Point3, Vector3};
 use serde::Serialize;
 
 use super::record::{CameraRecord, FORMAT, FrameRecord, HandRecord, Header, UNITS, VERSION};
@@ -57,7 +57,8 @@ impl JsonlWriter {
         self.line(&FrameRecord {
             frame: hands.sequence,
             t_ns: hands.timestamp.0,
-            hands: hands.hands.iter().map(hand).collect(),
+            world_from_camera: hands.world_from_camera.as_ref().map(camera_pose),
+            hands: hands.hands.iter().map(|one| hand(one, hands.world_from_camera.as_ref())).collect(),
         })
     }
 
@@ -77,7 +78,10 @@ impl JsonlWriter {
     }
 }
 
-fn hand(hand: &TrackedHand) -> HandRecord {
+fn hand(hand: &TrackedHand, world_from_camera: Option<&Isometry3<f64>>) -> HandRecord {
+    let in_world = |pose: &Isometry3<f64>| {
+        hand.joints_camera.map(|p| fine(&(pose * Point3::from(p.0.cast::<f64>())).coords))
+    };
     HandRecord {
         track: hand.track.0,
         side: hand.side.name().into(),
@@ -86,11 +90,18 @@ fn hand(hand: &TrackedHand) -> HandRecord {
         box_px: hand.box_px.map(pixels),
         keypoints_px: hand.keypoints_px.map(|p| [pixels(p.x), pixels(p.y)]),
         joints_camera: hand.joints_camera.map(|p| metres(&p.0)),
+        joints_world: world_from_camera.map(in_world),
         global_orient: metres(&hand.pose.global_orient),
         hand_pose: hand.pose.hand_pose.iter().flat_map(metres).collect(),
         betas: hand.pose.betas.map(|beta| rounded(beta, 1e6)),
         translation: metres(&hand.pose.translation),
     }
+}
+
+fn camera_pose(pose: &Isometry3<f64>) -> [f64; 7] {
+    let [x, y, z] = fine(&pose.translation.vector);
+    let [qx, qy, qz, qw] = <[f64; 4]>::from(pose.rotation.coords).map(|q| (q * 1e9).round() / 1e9);
+    [x, y, z, qx, qy, qz, qw]
 }
 
 /// A thousandth of a pixel is far below what the networks see.
@@ -100,9 +111,13 @@ fn pixels(value: f32) -> f64 {
 
 /// A micrometre (or microradian) is far below what the networks see.
 fn metres(value: &Vector3<f32>) -> [f64; 3] {
-    [value.x, value.y, value.z].map(|v| rounded(v, 1e6))
+    fine(&value.cast())
+}
+
+fn fine(value: &Vector3<f64>) -> [f64; 3] {
+    [value.x, value.y, value.z].map(|v| (v * 1e6).round() / 1e6)
 }
 
 fn rounded(value: f32, steps: f64) -> f64 {
-    (value as f64 * steps).round() / steps
+    (f64::from(value) * steps).round() / steps
 }

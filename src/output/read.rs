@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nalgebra::Vector3;
+use nalgebra::{Isometry3, Quaternion, UnitQuaternion, Vector3};
 use serde::de::DeserializeOwned;
 
 use super::record::{FORMAT, FrameRecord, HandRecord, Header, UNITS, VERSION};
@@ -15,6 +15,8 @@ use crate::metrics::{HandSample, HandSequence};
 
 /// Finger joints whose axis-angle a line carries.
 const FINGER_JOINTS: usize = 15;
+/// How far the length of a quaternion may be from one.
+const UNIT_TOLERANCE: f64 = 1e-3;
 
 /// Why a file of hands cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,8 @@ pub struct HandsOverTime {
     pub fps: Option<f64>,
     /// Capture time of every frame, with or without hands; empty where the file has no times.
     pub times: BTreeMap<u64, Timestamp>,
+    /// Where the camera was, in metres of the world, by frame number; empty where the file does not say.
+    pub world_from_camera: BTreeMap<u64, Isometry3<f64>>,
     /// Hand model of the meshes, where there are meshes.
     pub hand_model: Option<String>,
 }
@@ -117,6 +121,11 @@ impl HandsOverTime {
             right: sequence(&self.right),
             fps: other.fps,
             times: other.times.clone(),
+            world_from_camera: self
+                .world_from_camera
+                .iter()
+                .filter_map(|(frame, pose)| Some((renumber(frame)?, *pose)))
+                .collect(),
             hand_model: self.hand_model.clone(),
         })
     }
@@ -156,6 +165,9 @@ pub(super) fn hands(path: &Path, bytes: &[u8], model: &HandModel) -> Result<Hand
             return Err(wrong(format!("frame {} comes after frame {}", record.frame, latest.unwrap_or(0))));
         }
         over_time.times.insert(record.frame, Timestamp(record.t_ns));
+        if let Some(numbers) = record.world_from_camera {
+            over_time.world_from_camera.insert(record.frame, camera_pose(numbers).map_err(wrong)?);
+        }
         let mut best = [None::<&HandRecord>; 2];
         for hand in &record.hands {
             let side = side_of(hand).map_err(wrong)?;
@@ -217,6 +229,19 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
             (false, false) => format!("it is not JSON ({error})"),
         }
     })
+}
+
+/// A pose from position and quaternion x y z w.
+fn camera_pose([x, y, z, qx, qy, qz, qw]: [f64; 7]) -> Result<Isometry3<f64>, String> {
+    let quaternion = Quaternion::new(qw, qx, qy, qz);
+    if (quaternion.norm() - 1.0).abs() > UNIT_TOLERANCE {
+        return Err(format!(
+            "world_from_camera turns by a quaternion of length {}, not 1",
+            quaternion.norm()
+        ));
+    }
+    let rotation = UnitQuaternion::from_quaternion(quaternion);
+    Ok(Isometry3::from_parts(Vector3::new(x, y, z).into(), rotation))
 }
 
 fn side_of(hand: &HandRecord) -> Result<Side, String> {

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use super::super::read_truth;
 use super::*;
-use crate::event::KEYPOINTS;
+use crate::event::{FrameHands, KEYPOINTS, PoseState, TrackId, TrackedHand};
+use crate::geometry::Pixel;
 use crate::output::JsonlWriter;
 
 fn header() -> String {
@@ -58,9 +61,55 @@ fn what_the_writer_writes_the_reader_reads() {
         camera,
         hand_model: "open_hand".to_owned(),
     };
+    let model = HandModel::open();
+    let pose = HandPose {
+        global_orient: Vector3::new(0.3, 0.2, 1.2),
+        hand_pose: [Vector3::zeros(); FINGER_JOINTS],
+        betas: [0.0; 10],
+        translation: Vector3::new(-0.1, 0.05, 0.6),
+    };
+    let joints_camera = model.posed(&pose, Side::Left).joints;
+    let hand = TrackedHand {
+        track: TrackId(4),
+        side: Side::Left,
+        score: 1.0,
+        state: PoseState::Provisional,
+        box_px: [0.0; 4],
+        keypoints_px: [Pixel::default(); KEYPOINTS],
+        joints_camera,
+        pose,
+    };
+    let mut frame = FrameHands {
+        sequence: 0,
+        timestamp: Timestamp(0),
+        hands: vec![hand],
+        world_from_camera: None,
+        stages: Vec::new(),
+        total: Duration::ZERO,
+    };
+    let world_from_camera = Isometry3::new(Vector3::new(0.4, -1.2, 2.0), Vector3::new(0.3, 1.1, -0.7));
     writer.started(&run).unwrap();
+    writer.frame(&frame).unwrap();
+    (frame.sequence, frame.world_from_camera) = (1, Some(world_from_camera));
+    writer.frame(&frame).unwrap();
     writer.finish().unwrap();
-    assert_eq!(read_hands(&path, &HandModel::open()).unwrap().fps, Some(25.0));
+
+    let read = read_hands(&path, &model).unwrap();
+    assert_eq!(read.fps, Some(25.0));
+    assert_eq!(read.left.len(), 2);
+    let off = read.world_from_camera[&1].to_homogeneous() - world_from_camera.to_homogeneous();
+    assert!(read.world_from_camera.len() == 1 && off.amax() < 1e-6);
+    let lines: Vec<serde_json::Value> = std::fs::read_to_string(&path)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines[1].get("world_from_camera").is_none() && lines[1]["hands"][0].get("joints_world").is_none()
+    );
+    let tip: [f64; 3] = serde_json::from_value(lines[2]["hands"][0]["joints_world"][8].clone()).unwrap();
+    let expected = world_from_camera * nalgebra::Point3::from(joints_camera[8].0.cast::<f64>());
+    assert!((Vector3::from(tip) - expected.coords).norm() < 2e-6);
 }
 
 #[test]
@@ -80,6 +129,10 @@ fn every_broken_file_is_refused_in_a_sentence_that_names_the_reason() {
         (in_line(line(1, &[hand("left", 1, 0.9, 0.123)]).replace("0.123", "NaN")), "not finite"),
         (in_line(line(1, &[hand("left", 1, 0.9, f64::NAN)])), "not finite"),
         (in_line(line(1, &[]).replace("\"hands\"", "\"fingers\"")), "another form"),
+        (
+            in_line(line(1, &[]).replace("\"t_ns\"", "\"world_from_camera\":[0,0,0,0,0,0,2],\"t_ns\"")),
+            "length 2",
+        ),
     ] {
         let said = refusal(&text);
         assert!(said.contains(words), "no “{words}” in: {said}");

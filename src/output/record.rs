@@ -37,6 +37,9 @@ pub(super) struct CameraRecord {
 pub(super) struct FrameRecord {
     pub frame: u64,
     pub t_ns: i64,
+    /// Position, then quaternion x y z w; absent where the camera's place is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world_from_camera: Option<[f64; 7]>,
     pub hands: Vec<HandRecord>,
 }
 
@@ -49,6 +52,9 @@ pub(super) struct HandRecord {
     pub box_px: [f64; 4],
     pub keypoints_px: [[f64; 2]; KEYPOINTS],
     pub joints_camera: [[f64; 3]; KEYPOINTS],
+    /// Absent where the camera's place is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joints_world: Option<[[f64; 3]; KEYPOINTS]>,
     pub global_orient: [f64; 3],
     pub hand_pose: Vec<f64>,
     pub betas: [f64; 10],

@@ -194,6 +194,7 @@ mod tests {
             sequence: 0,
             timestamp: frame.timestamp,
             hands: [Side::Left, Side::Right].map(|side| hand(&model, &run.camera, side)).to_vec(),
+            world_from_camera: None,
             stages: Vec::new(),
             total: Duration::from_millis(5),
         };

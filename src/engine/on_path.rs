@@ -1,0 +1,73 @@
+//! A front end whose camera goes a known way.
+
+use super::run::{FrontEnd, Processed};
+use crate::frame::Frame;
+use crate::slam::{KnownPath, Odometry};
+
+/// Adds to what a front end finds where the camera was.
+pub struct OnPath<F> {
+    front_end: F,
+    path: KnownPath,
+}
+
+impl<F: FrontEnd> OnPath<F> {
+    /// `front_end` on the way `path`. Frames outside the path have no pose.
+    pub fn new(front_end: F, path: KnownPath) -> Self {
+        Self { front_end, path }
+    }
+}
+
+impl<F: FrontEnd> FrontEnd for OnPath<F> {
+    fn process(&mut self, frame: &Frame) -> Processed {
+        let world_from_camera = self.path.process(frame, &[]);
+        let mut processed = self.front_end.process(frame);
+        match world_from_camera {
+            Ok(update) => processed.world_from_camera = update.pose,
+            Err(error) => processed.warning = processed.warning.or(Some(error.to_string())),
+        }
+        processed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::Isometry3;
+
+    use super::*;
+    use crate::frame::{PictureSize, Timestamp};
+    use crate::geometry::{CameraPath, CameraPose};
+    use crate::slam::KnownPathConfig;
+
+    struct NoHands;
+
+    impl FrontEnd for NoHands {
+        fn process(&mut self, _: &Frame) -> Processed {
+            Processed::default()
+        }
+    }
+
+    #[test]
+    fn frames_within_the_path_have_a_pose_and_a_frame_out_of_order_is_told() {
+        let pose = |k: u32| CameraPose {
+            sequence: u64::from(k),
+            timestamp: Timestamp::from_seconds(0.1 * f64::from(k)),
+            world_from_camera: Isometry3::translation(f64::from(k), 0.0, 0.0),
+        };
+        let path = CameraPath { poses: (0..3).map(pose).collect(), scale_free: false };
+        let mut front_end = OnPath::new(NoHands, KnownPath::new(path, KnownPathConfig::default()));
+        let mut at = |seconds: f64| {
+            let timestamp = Timestamp::from_seconds(seconds);
+            front_end.process(&Frame {
+                pixels: Vec::new(),
+                size: PictureSize::new(0, 0),
+                timestamp,
+                sequence: 0,
+            })
+        };
+        let x = |processed: Processed| processed.world_from_camera.map(|pose| pose.translation.x);
+        assert_eq!(x(at(0.0)), Some(0.0));
+        assert!((x(at(0.15)).unwrap() - 1.5).abs() < 1e-9);
+        assert!(at(0.1).warning.is_some());
+        assert_eq!(x(at(0.3)), None);
+    }
+}

@@ -12,6 +12,7 @@ mod config;
 mod data;
 mod output;
 mod refiner;
+pub mod terms;
 
 pub use config::{
     CameraTerms, Infill, MotionTerms, ObservationTerms, PixelUnit, PoseTerms, RefineConfig, ShapeTerms,

@@ -1,8 +1,9 @@
-//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, `dpvo`, `hand`.
+//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, `dpvo`, `dynhamr`, `hand`.
 
 mod dpvo;
 #[path = "../support/dpvo_weights.rs"]
 mod dpvo_weights;
+mod dynhamr;
 mod hand;
 mod haptic;
 mod mediapipe;

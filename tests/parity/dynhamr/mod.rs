@@ -1,0 +1,4 @@
+//! Dyn-HaMR and HMP as released: `cargo test --release --test parity -- dynhamr`.
+
+mod bio;
+mod variant;

@@ -1,0 +1,79 @@
+//! The folders of fixtures, and how far numbers are from them.
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::Vector3;
+
+use crate::support::shared;
+use crate::tensors::Fixture;
+
+/// Every fixture called `name`, with its own name: this repository's, and `V/name_V` of the shared material.
+///
+/// # Panics
+/// When the shared material has a folder but not this fixture in it.
+pub fn fixtures(name: &str) -> Vec<(String, Fixture)> {
+    let own =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/dynhamr/{name}.safetensors"));
+    let own = own.exists().then_some(own);
+    let shared = folders().into_iter().map(|folder| {
+        let variant = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let (before, after) = name.split_once("_io").map_or((name, ""), |(before, _)| (before, "_io"));
+        folder.join(format!("{before}_{variant}{after}.safetensors"))
+    });
+    let named = |path: PathBuf| {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        (name, Fixture::open(&path))
+    };
+    own.into_iter().chain(shared).map(named).collect()
+}
+
+/// The folders of the shared material, one for each variant.
+pub fn folders() -> Vec<PathBuf> {
+    let folders = shared("fixtures/dynhamr").map(|path| std::fs::read_dir(path).unwrap());
+    let folders = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// What is compared, with what it may be off.
+pub struct Comparison<'a> {
+    /// The fixture's name.
+    pub name: &'a str,
+    /// The fixture.
+    pub fixture: &'a Fixture,
+}
+
+impl Comparison<'_> {
+    /// Holds numbers to those of tensor `name`, within `tolerance` of the largest of them.
+    pub fn relative(&self, name: &str, ours: impl IntoIterator<Item = f64>, tolerance: f64) {
+        let theirs = self.fixture.numbers(name);
+        let largest = theirs.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
+        self.within(name, off(ours, &theirs) / largest.max(f64::MIN_POSITIVE), tolerance);
+    }
+
+    /// Holds numbers to those of tensor `name`, within `tolerance`.
+    pub fn absolute(&self, name: &str, ours: impl IntoIterator<Item = f64>, tolerance: f64) {
+        self.within(name, off(ours, &self.fixture.numbers(name)), tolerance);
+    }
+
+    /// Holds how far numbers are off to what they may be.
+    pub fn within(&self, name: &str, off: f64, tolerance: f64) {
+        println!("{} {name}: within {off:.1e} of {tolerance:.0e}", self.name);
+        assert!(off <= tolerance, "{} {name} differs by {off:.2e} instead of {tolerance:.0e}", self.name);
+    }
+}
+
+/// The largest difference of two lists.
+pub fn off(ours: impl IntoIterator<Item = f64>, theirs: &[f64]) -> f64 {
+    let ours: Vec<f64> = ours.into_iter().collect();
+    assert_eq!(ours.len(), theirs.len(), "numbers to compare");
+    // Not `max`, which passes over what is no number.
+    let worst = |worst: f64, off: f64| if off <= worst { worst } else { off };
+    ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, worst)
+}
+
+/// The numbers of points, one after the other.
+pub fn flat<'a>(points: impl IntoIterator<Item = &'a Vector3<f64>>) -> impl Iterator<Item = f64> {
+    points.into_iter().flat_map(|point| [point.x, point.y, point.z])
+}

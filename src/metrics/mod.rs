@@ -9,6 +9,7 @@ mod motion;
 mod penetration;
 mod position;
 mod sequence;
+mod solid;
 mod surface;
 mod table;
 mod trajectory;
@@ -17,12 +18,13 @@ pub use alignment::{aligned_over, aligned_per_frame, root_relative};
 pub use motion::{
     acceleration_error, acceleration_norm_error, acceleration_norm_over_joints, jerk, root_trajectory_error,
 };
-pub use penetration::{ClosedSurface, interpenetration_volume};
+pub use penetration::interpenetration_volume;
 pub use position::{
     area_under_pck, fa_mpjpe, g_mpjpe, ga_mpjpe, mpjpe, mrrpe, pa_mpjpe, ra_mpjpe, root_depth_error,
     root_depth_error_percent, scaled_ra_mpjpe,
 };
 pub use sequence::{HandSample, HandSequence, KnownJoints, MatchedHand, PointSets};
+pub use solid::{ClosedSurface, Solid};
 pub use surface::f_score;
 pub use table::{MEASURES, Measure, relative_root_error};
 pub use trajectory::{Alignment, LARGEST_TIME_DIFFERENCE, MatchedPath, PoseError, Step};

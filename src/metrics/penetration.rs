@@ -1,8 +1,8 @@
 //! How much of two hands is in the same place.
 
-use std::collections::BTreeMap;
-
 use nalgebra::Vector3;
+
+use super::solid::{ClosedSurface, Solid, Triangle, common, crossing, extent};
 
 /// Distance of the rays on which the volume is measured, metres.
 const RAY_DISTANCE: f64 = 1e-3;
@@ -13,53 +13,6 @@ const MOST_RAYS: f64 = 400.0;
 /// Cubic centimetres in a cubic metre.
 const CM3: f64 = 1e6;
 
-/// The triangles of a mesh with its holes closed (hand meshes are open at the wrist): a fan from each
-/// hole's rim to the mean of the rim.
-#[derive(Clone, Debug)]
-pub struct ClosedSurface {
-    faces: Vec<[u32; 3]>,
-    rims: Vec<Vec<u32>>,
-    vertices: usize,
-}
-
-impl ClosedSurface {
-    /// Closes a mesh of `vertices` vertices; `faces` run counter-clockwise seen from outside. A triangle
-    /// with an index that no vertex has is left out.
-    pub fn new(faces: &[[u32; 3]], vertices: usize) -> Self {
-        let known = |face: &&[u32; 3]| face.iter().all(|&vertex| (vertex as usize) < vertices);
-        let mut faces: Vec<[u32; 3]> = faces.iter().filter(known).copied().collect();
-        let mut open: BTreeMap<u32, u32> = BTreeMap::new();
-        let edges = || faces.iter().flat_map(|&[a, b, c]| [(a, b), (b, c), (c, a)]);
-        let all: std::collections::HashSet<(u32, u32)> = edges().collect();
-        open.extend(edges().filter(|&(a, b)| !all.contains(&(b, a))));
-        let mut rims = Vec::new();
-        while let Some((first, mut next)) = open.pop_first() {
-            let centre = (vertices + rims.len()) as u32;
-            let mut rim = vec![first];
-            faces.push([next, first, centre]);
-            while let Some(after) = open.remove(&next) {
-                rim.push(next);
-                faces.push([after, next, centre]);
-                next = after;
-            }
-            rims.push(rim);
-        }
-        Self { faces, rims, vertices }
-    }
-
-    /// The corners of all triangles, those that close the holes included; empty for another mesh's points.
-    fn triangles(&self, points: &[Vector3<f64>]) -> Vec<[Vector3<f64>; 3]> {
-        if points.len() != self.vertices {
-            return Vec::new();
-        }
-        let mean = |rim: &Vec<u32>| {
-            rim.iter().map(|&vertex| points[vertex as usize]).sum::<Vector3<f64>>() / rim.len() as f64
-        };
-        let points: Vec<_> = points.iter().copied().chain(self.rims.iter().map(mean)).collect();
-        self.faces.iter().map(|face| face.map(|vertex| points[vertex as usize])).collect()
-    }
-}
-
 /// Volume that two bodies have in common, cm^3: "Pen" of Dyn-HaMR, of which no code was published. Each
 /// body is its surface and its vertices in metres, both in the same space.
 ///
@@ -68,75 +21,57 @@ pub fn interpenetration_volume(
     a: (&ClosedSurface, &[Vector3<f64>]),
     b: (&ClosedSurface, &[Vector3<f64>]),
 ) -> f64 {
-    let bodies = [a, b].map(|(surface, points)| surface.triangles(points));
-    let [(low_a, high_a), (low_b, high_b)] = [&bodies[0], &bodies[1]].map(|body| extent(body));
-    let (low, high) = (low_a.sup(&low_b), high_a.inf(&high_b));
-    if !(0..3).all(|axis| low[axis] < high[axis]) {
-        return 0.0;
-    }
+    let bodies = [a, b].map(|(surface, points)| Solid::new(surface, points));
+    let Some((low, high)) = common(bodies[0].extent, bodies[1].extent) else { return 0.0 };
     let size = high - low;
     let step = RAY_DISTANCE.max(size.x.max(size.y) / MOST_RAYS);
     let rays = [(size.x / step).ceil() as usize, (size.y / step).ceil() as usize];
-    let mut crossings: Vec<Vec<Crossing>> = vec![Vec::new(); rays[0] * rays[1]];
-    for (body, triangles) in bodies.iter().enumerate() {
-        for triangle in triangles {
+    let mut crossings: Vec<Vec<BodyCrossing>> = vec![Vec::new(); rays[0] * rays[1]];
+    for (body, solid) in bodies.iter().enumerate() {
+        for triangle in &solid.triangles {
             cross(triangle, body, low, step, rays, &mut crossings);
         }
     }
     crossings.iter_mut().map(|ray| common_length(ray)).sum::<f64>() * step * step * CM3
 }
 
-/// Where a ray along z meets a body's surface.
+/// Where a ray meets a body's surface.
 #[derive(Clone, Copy)]
-struct Crossing {
+struct BodyCrossing {
     z: f64,
     body: usize,
-    /// 1 where the ray goes in, -1 where it comes out.
     turn: i32,
-}
-
-fn extent(triangles: &[[Vector3<f64>; 3]]) -> (Vector3<f64>, Vector3<f64>) {
-    let ends = (Vector3::repeat(f64::INFINITY), Vector3::repeat(f64::NEG_INFINITY));
-    triangles.iter().flatten().fold(ends, |(low, high), point| (low.inf(point), high.sup(point)))
 }
 
 /// Notes where the rays meet one triangle.
 fn cross(
-    triangle: &[Vector3<f64>; 3],
+    triangle: &Triangle,
     body: usize,
     low: Vector3<f64>,
     step: f64,
     rays: [usize; 2],
-    crossings: &mut [Vec<Crossing>],
+    crossings: &mut [Vec<BodyCrossing>],
 ) {
-    let [p, q, r] = *triangle;
-    let area = (q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x);
-    if area == 0.0 || !area.is_finite() {
-        return;
-    }
+    let (least, most) = extent(triangle);
     let range = |axis: usize| {
-        let (least, most) = (p[axis].min(q[axis]).min(r[axis]), p[axis].max(q[axis]).max(r[axis]));
         let cell = |at: f64| (at - low[axis]) / step - RAY_PLACE[axis];
-        (cell(least).ceil().max(0.0) as usize, ((cell(most).floor() + 1.0).max(0.0) as usize).min(rays[axis]))
+        (cell(least[axis]).ceil().max(0.0) as usize)
+            ..((cell(most[axis]).floor() + 1.0).max(0.0) as usize).min(rays[axis])
     };
-    let ((first_x, end_x), (first_y, end_y)) = (range(0), range(1));
-    for i in first_x..end_x {
-        for j in first_y..end_y {
+    let (rows, columns) = (range(0), range(1));
+    for i in rows {
+        for j in columns.clone() {
             let (x, y) = (low.x + (i as f64 + RAY_PLACE[0]) * step, low.y + (j as f64 + RAY_PLACE[1]) * step);
-            let share =
-                |a: Vector3<f64>, b: Vector3<f64>| ((a.x - x) * (b.y - y) - (a.y - y) * (b.x - x)) / area;
-            let (of_p, of_q, of_r) = (share(q, r), share(r, p), share(p, q));
-            if of_p >= 0.0 && of_q >= 0.0 && of_r >= 0.0 {
-                let z = of_p * p.z + of_q * q.z + of_r * r.z;
-                let turn = if area < 0.0 { 1 } else { -1 };
-                crossings[i * rays[1] + j].push(Crossing { z, body, turn });
+            if let Some(crossing) = crossing(triangle, x, y) {
+                let crossing = BodyCrossing { z: crossing.z, body, turn: crossing.turn };
+                crossings[i * rays[1] + j].push(crossing);
             }
         }
     }
 }
 
 /// Length of a ray inside both bodies.
-fn common_length(crossings: &mut [Crossing]) -> f64 {
+fn common_length(crossings: &mut [BodyCrossing]) -> f64 {
     crossings.sort_by(|a, b| a.z.total_cmp(&b.z));
     let (mut winding, mut length, mut before) = ([0, 0], 0.0, 0.0);
     for crossing in crossings {

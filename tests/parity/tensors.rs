@@ -65,6 +65,9 @@ impl Fixture {
                 tensor.data().as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
             }
             Dtype::U8 | Dtype::BOOL => tensor.data().iter().map(|&b| f64::from(b)).collect(),
+            Dtype::I32 => {
+                tensor.data().as_chunks().0.iter().map(|&b| f64::from(i32::from_le_bytes(b))).collect()
+            }
             Dtype::I64 => tensor.data().as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as f64).collect(),
             Dtype::F64 => tensor.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
             other => panic!("{name} is {other:?}"),

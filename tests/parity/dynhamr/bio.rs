@@ -16,7 +16,7 @@ const GRADIENT: f64 = 1e-3;
 /// from a 32-bit cosine near 1.
 const STRAIGHT_GRADIENT: f64 = 1e-2;
 /// Angle between two bones below which they are straight, radians.
-const STRAIGHT: f64 = 0.01;
+const STRAIGHT: f64 = 0.03;
 /// Of angles, radians: the release takes the arc cosine of a 32-bit number near 1.
 const ANGLE: f64 = 1e-3;
 

@@ -1,4 +1,5 @@
 //! Dyn-HaMR and HMP as released: `cargo test --release --test parity -- dynhamr`.
 
 mod bio;
+mod penetration;
 mod variant;

@@ -68,3 +68,16 @@ fn a_bent_finger_shows_as_flexion() {
         assert!(closed.bends[ROOTS + bend].x > open.bends[ROOTS + bend].x + 0.5, "{bend}");
     }
 }
+
+#[test]
+fn a_relaxed_hand_of_either_side_keeps_our_limits_and_a_finger_bent_backward_breaks_them() {
+    let limits = BiomechanicalLimits::own();
+    let broken = |joints: &Joints, side| violations(&limits, joints, side, Convention::Canonical);
+    let relaxed = hand(0.35);
+    assert_eq!(broken(&relaxed, Side::Right).len(), 0, "{:?}", broken(&relaxed, Side::Right));
+    assert_eq!(broken(&relaxed.map(mirror_point), Side::Left).len(), 0);
+    let mut bent = relaxed;
+    // The index finger's tip goes to the other side of its last joint but one.
+    bent[8] = bent[7] * 2.0 - bent[8] + (bent[7] - bent[6]);
+    assert!(broken(&bent, Side::Right).iter().any(|violation| violation.part == Part::Bend));
+}

@@ -65,12 +65,15 @@ impl<const N: usize, const WIDTH: usize> BlockBanded<N, WIDTH> {
     }
 
     /// Solves `A x = right`; `None` where the matrix is not positive definite or sizes differ.
-    pub fn solve(mut self, right: &[SVector<f64, N>]) -> Option<Vec<SVector<f64, N>>> {
+    pub fn solve(self, right: &[SVector<f64, N>]) -> Option<Vec<SVector<f64, N>>> {
         if right.len() != self.rows.len() {
             return None;
         }
-        // Forward: every row of L, and L y = right.
-        let mut solution = right.to_vec();
+        self.factorise()?.solve(right)
+    }
+
+    /// The factor `L`; `None` where the matrix is not positive definite.
+    pub fn factorise(mut self) -> Option<BandedFactor<N, WIDTH>> {
         for i in 0..self.rows.len() {
             for d in (1..WIDTH.min(i + 1)).rev() {
                 let j = i - d;
@@ -83,16 +86,39 @@ impl<const N: usize, const WIDTH: usize> BlockBanded<N, WIDTH> {
                 self.rows[i][d] = lower.transpose();
             }
             let mut diagonal = self.rows[i][0];
-            let mut rest = solution[i];
             for d in 1..WIDTH.min(i + 1) {
                 let block = &self.rows[i][d];
                 diagonal -= block * block.transpose();
-                rest -= block * solution[i - d];
             }
             self.rows[i][0] = diagonal.cholesky()?.l();
+        }
+        Some(BandedFactor { rows: self.rows })
+    }
+}
+
+/// The Cholesky factor of a [`BlockBanded`] matrix, for any number of right-hand sides.
+#[derive(Clone, Debug)]
+pub struct BandedFactor<const N: usize, const WIDTH: usize> {
+    /// `rows[i][d]` is the factor's block at row `i`, column `i - d`.
+    rows: Vec<[SMatrix<f64, N, N>; WIDTH]>,
+}
+
+impl<const N: usize, const WIDTH: usize> BandedFactor<N, WIDTH> {
+    /// Solves `A X = right` for `K` right-hand sides at once; `None` where sizes differ.
+    pub fn solve<const K: usize>(&self, right: &[SMatrix<f64, N, K>]) -> Option<Vec<SMatrix<f64, N, K>>> {
+        if right.len() != self.rows.len() {
+            return None;
+        }
+        // Forward: L Y = right.
+        let mut solution = right.to_vec();
+        for i in 0..self.rows.len() {
+            let mut rest = solution[i];
+            for d in 1..WIDTH.min(i + 1) {
+                rest -= self.rows[i][d] * solution[i - d];
+            }
             solution[i] = self.rows[i][0].solve_lower_triangular(&rest)?;
         }
-        // Backward: L^T x = y.
+        // Backward: L^T X = Y.
         for i in (0..self.rows.len()).rev() {
             let mut rest = solution[i];
             for d in 1..WIDTH.min(self.rows.len() - i) {

@@ -13,7 +13,7 @@ use crate::hand::anatomy::FREE;
 use crate::hand::joints::openpose_from_mano;
 
 /// Shape coefficients.
-pub(super) const SHAPES: usize = 10;
+pub(crate) const SHAPES: usize = 10;
 
 /// Key point at the base of the middle finger.
 const MIDDLE_KNUCKLE: usize = 9;
@@ -21,7 +21,7 @@ const MIDDLE_KNUCKLE: usize = 9;
 const MM: f64 = 1e3;
 
 /// Shape coefficients of one hand.
-pub(super) type Betas = nalgebra::SVector<f64, SHAPES>;
+pub(crate) type Betas = nalgebra::SVector<f64, SHAPES>;
 
 /// Where a finger's angles stand among all.
 struct FingerAngles {
@@ -40,7 +40,7 @@ const FINGER_ANGLES: [FingerAngles; 5] = [
 ];
 
 /// The angles that move key point `k`, as a range of indices.
-pub(super) fn angles_of(k: usize) -> std::ops::Range<usize> {
+pub(crate) fn angles_of(k: usize) -> std::ops::Range<usize> {
     if k == 0 {
         return 0..0;
     }
@@ -49,13 +49,13 @@ pub(super) fn angles_of(k: usize) -> std::ops::Range<usize> {
 }
 
 /// The key point one step closer to the wrist.
-pub(super) fn parent_of(k: usize) -> usize {
+pub(crate) fn parent_of(k: usize) -> usize {
     if k % 4 == 1 { 0 } else { k.saturating_sub(1) }
 }
 
 /// The right hand's bones as the fit needs them.
 #[derive(Clone, Debug)]
-pub(super) struct Chain {
+pub(crate) struct Chain {
     /// Vector from the parent in rest pose, mean shape.
     offsets: [Vector3<f64>; KEYPOINTS],
     /// How `offsets` change with each shape coefficient.
@@ -93,6 +93,11 @@ impl Chain {
             wrist: rest[0],
             wrist_shape: shape[0],
         }
+    }
+
+    /// The same hand, whose key points are the model's joints themselves.
+    pub fn with_keypoints_at_joints(self) -> Self {
+        Self { beyond: [Vector3::zeros(); KEYPOINTS], ..self }
     }
 
     /// Bones of the shape `betas`.
@@ -172,7 +177,7 @@ fn shaped(mean: Vector3<f64>, shape: &[Vector3<f64>; SHAPES], betas: &Betas) -> 
 
 /// Vectors from each joint's parent in rest pose, for one shape.
 #[derive(Clone, Debug)]
-pub(super) struct Bones([Vector3<f64>; KEYPOINTS]);
+pub(crate) struct Bones([Vector3<f64>; KEYPOINTS]);
 
 impl Bones {
     /// Sum of the bones' lengths, metres; bending does not change it.
@@ -183,7 +188,7 @@ impl Bones {
 
 /// A bent hand, relative to its wrist, in camera axes.
 #[derive(Clone, Debug)]
-pub(super) struct Bent {
+pub(crate) struct Bent {
     /// The model's joints.
     pub joints: [Vector3<f64>; KEYPOINTS],
     /// Where the 2D tracker puts its key points ([`super::landmarks`]).

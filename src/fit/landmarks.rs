@@ -11,7 +11,7 @@ use crate::event::KEYPOINTS;
 
 /// How far each key point lies beyond the model's joint along the bone that ends there, millimetres;
 /// the wrist's along the direction to the middle knuckle.
-pub(super) const BEYOND_JOINT_MM: [f64; KEYPOINTS] = [
+pub(crate) const BEYOND_JOINT_MM: [f64; KEYPOINTS] = [
     10.4, //
     -5.0, 9.7, 2.3, -4.1, //
     0.6, 4.8, 5.2, -2.5, //
@@ -26,6 +26,6 @@ const WRIST_SIGMA: f64 = 1.0;
 const LEVEL_SIGMA: [f64; 4] = [0.8, 1.0, 1.2, 1.5];
 
 /// Relative standard deviation of key point `k`.
-pub(super) fn relative_sigma(k: usize) -> f64 {
+pub(crate) fn relative_sigma(k: usize) -> f64 {
     if k == 0 { WRIST_SIGMA } else { LEVEL_SIGMA[(k - 1) % 4] }
 }

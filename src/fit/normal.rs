@@ -26,7 +26,7 @@ pub(super) struct ShapeNormal {
 }
 
 /// The non-zero columns of a Jacobian.
-pub(super) struct Columns<const ROWS: usize> {
+pub(crate) struct Columns<const ROWS: usize> {
     columns: [SVector<f64, ROWS>; MOST_COLUMNS],
     indices: [usize; MOST_COLUMNS],
     count: usize,

@@ -2,24 +2,26 @@
 
 use nalgebra::{Rotation3, SMatrix, SVector, Vector3};
 
+use crate::geometry::rotation::axis_angle_from_matrix;
+
 /// Free finger angles: index, middle, pinky, ring x (flexion, abduction, PIP, DIP), then the thumb's
 /// flexion, abduction, twist, MCP, IP.
-pub(super) const ANGLES: usize = 21;
+pub(crate) const ANGLES: usize = 21;
 /// Unknowns of one frame in the order of [`Step`].
-pub(super) const UNKNOWNS: usize = 6 + ANGLES;
+pub(crate) const UNKNOWNS: usize = 6 + ANGLES;
 /// First unknown of the wrist position.
-pub(super) const TRANSLATION: usize = 3;
+pub(crate) const TRANSLATION: usize = 3;
 /// First unknown of the finger angles.
-pub(super) const FIRST_ANGLE: usize = 6;
+pub(crate) const FIRST_ANGLE: usize = 6;
 
 /// A tangent vector: rotation about the camera's axes (rad), translation (m), angles (rad).
-pub(super) type Step = SVector<f64, UNKNOWNS>;
+pub(crate) type Step = SVector<f64, UNKNOWNS>;
 /// Covariance or information of a [`Step`].
-pub(super) type StepMatrix = SMatrix<f64, UNKNOWNS, UNKNOWNS>;
+pub(crate) type StepMatrix = SMatrix<f64, UNKNOWNS, UNKNOWNS>;
 
 /// Where the hand is and how it is bent; shape lives elsewhere, because it belongs to the track.
 #[derive(Clone, Debug)]
-pub(super) struct Posture {
+pub(crate) struct Posture {
     /// `camera_from_hand`, about the wrist joint.
     pub rotation: Rotation3<f64>,
     /// Wrist joint in camera space, metres.
@@ -45,7 +47,7 @@ impl Posture {
     /// The step that leads from `other` to here: `other.plus(&self.minus(other)) = self`.
     pub fn minus(&self, other: &Self) -> Step {
         let mut step = Step::zeros();
-        let turn = (self.rotation * other.rotation.inverse()).scaled_axis();
+        let turn = axis_angle_from_matrix((self.rotation * other.rotation.inverse()).matrix());
         step.fixed_rows_mut::<3>(0).copy_from(&turn);
         step.fixed_rows_mut::<3>(TRANSLATION).copy_from(&(self.wrist - other.wrist));
         for i in 0..ANGLES {

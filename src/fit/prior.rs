@@ -7,7 +7,7 @@ use crate::hand::anatomy::{Bend, FREE};
 
 /// Mean of each angle over 83 recorded static poses and 87 s of recorded hand motion, radians,
 /// rounded and averaged over the fingers.
-pub(super) const USUAL_ANGLES: [f64; ANGLES] = [
+pub(crate) const USUAL_ANGLES: [f64; ANGLES] = [
     0.45, 0.1, 0.4, 0.3, //
     0.45, 0.05, 0.4, 0.3, //
     0.55, 0.0, 0.45, 0.3, //
@@ -21,7 +21,7 @@ const LAST_JOINT_RATIO: f64 = 0.6;
 const MIDDLE_JOINTS: [usize; 4] = [2, 6, 10, 14];
 
 /// The prior's cost at `angles`.
-pub(super) fn anatomy_cost(angles: &[f64; ANGLES], config: &AnatomyPrior) -> f64 {
+pub(crate) fn anatomy_cost(angles: &[f64; ANGLES], config: &AnatomyPrior) -> f64 {
     let mut cost = 0.0;
     for (i, angle) in angles.iter().enumerate() {
         cost += 0.5 * ((angle - USUAL_ANGLES[i]) / sigma(i, config)).powi(2);
@@ -33,7 +33,7 @@ pub(super) fn anatomy_cost(angles: &[f64; ANGLES], config: &AnatomyPrior) -> f64
 }
 
 /// Adds `weight` times the prior's gradient and Hessian; returns `weight` times its cost.
-pub(super) fn add_anatomy(
+pub(crate) fn add_anatomy(
     angles: &[f64; ANGLES],
     config: &AnatomyPrior,
     weight: f64,

@@ -58,7 +58,7 @@ pub(super) fn minimise(problem: &Problem, start: Posture, iterations: usize) -> 
 }
 
 /// Angles at a limit that would leave it.
-pub(super) fn held_angles(posture: &Posture, gradient: &Step, limits: &[[f64; 2]; ANGLES]) -> [bool; ANGLES] {
+pub(crate) fn held_angles(posture: &Posture, gradient: &Step, limits: &[[f64; 2]; ANGLES]) -> [bool; ANGLES] {
     std::array::from_fn(|i| {
         let (angle, pull) = (posture.angles[i], gradient[FIRST_ANGLE + i]);
         (angle <= limits[i][0] && pull > 0.0) || (angle >= limits[i][1] && pull < 0.0)

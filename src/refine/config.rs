@@ -4,6 +4,8 @@
 //! Dyn-HaMR's text, and [`RefineConfig::release`] with those of its released code. The papers' terms measure
 //! joints in metres and key points in pixels; ours measure postures in standard deviations.
 
+use crate::fit::AnatomyPrior;
+
 /// Which stages run, for ablations and for saving time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stages {
@@ -77,17 +79,22 @@ pub struct MotionTerms {
     pub rotation_acceleration: f64,
     /// Of the finger angles' acceleration, rad/s^2.
     pub angle_acceleration: f64,
+    /// Time in which a velocity that nothing confirms dies away, seconds.
+    pub velocity_memory_seconds: f64,
+    /// Surprise, in standard deviations, beyond which an acceleration counts as a sudden motion (Cauchy).
+    pub outlier: f64,
     /// Weight of `1/2 sum |J(t+1) - J(t)|^2` over all joints, the papers' smoothness.
     pub joint_velocity: f64,
 }
 
 /// How hands are bent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PoseTerms {
     /// Weight of the sum of squared finger angles, the papers' pose prior.
     pub squared_angles: f64,
-    /// Whether our own mean, spread and coupling of the last two joints enters.
-    pub anatomy: bool,
+    /// Our own mean, spread and coupling of the last two joints, as in the front end's fit; `None` leaves
+    /// them out.
+    pub anatomy: Option<AnatomyPrior>,
     /// Weight of human limits (stage III).
     pub biomechanics: f64,
     /// Weight of interpenetration, per squared centimetre (stage III).
@@ -128,7 +135,7 @@ pub struct SolverLimits {
 }
 
 /// Everything the refinement can be told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct RefineConfig {
     /// Frames of a chunk, as in the papers: 128 at 30 Hz are 4.3 s.
     pub chunk_frames: usize,
@@ -180,9 +187,16 @@ impl RefineConfig {
                 wrist_acceleration: 4.0,
                 rotation_acceleration: 30.0,
                 angle_acceleration: 40.0,
+                velocity_memory_seconds: 0.3,
+                outlier: 2.0,
                 joint_velocity: 0.0,
             },
-            pose: PoseTerms { squared_angles: 0.0, anatomy: true, biomechanics: 10.0, penetration: 10.0 },
+            pose: PoseTerms {
+                squared_angles: 0.0,
+                anatomy: Some(AnatomyPrior::default()),
+                biomechanics: 10.0,
+                penetration: 10.0,
+            },
             shape: ShapeTerms { squared_betas: 0.0, provisional: 50.0, limit: 3.0 },
             camera: CameraTerms { rotation: 0.002, position: 0.002, scale_drift: 0.02 },
             solver: SolverLimits { world_iterations: 12, joint_iterations: 8, enough: 1e-3 },
@@ -201,8 +215,14 @@ impl RefineConfig {
                 provisional: [0.0; 3],
                 ..ours.observation
             },
-            motion: MotionTerms { wrist_acceleration: 0.0, joint_velocity: 10.0, ..ours.motion },
-            pose: PoseTerms { squared_angles: 0.04, anatomy: false, biomechanics: 1.0, penetration: 10.0 },
+            motion: MotionTerms {
+                wrist_acceleration: 0.0,
+                rotation_acceleration: 0.0,
+                angle_acceleration: 0.0,
+                joint_velocity: 10.0,
+                ..ours.motion
+            },
+            pose: PoseTerms { squared_angles: 0.04, anatomy: None, biomechanics: 1.0, penetration: 10.0 },
             shape: ShapeTerms { squared_betas: 0.05, provisional: 0.0, ..ours.shape },
             ..ours
         }

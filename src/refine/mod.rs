@@ -8,12 +8,18 @@
 //!
 //! The room starts no thread and reads no file. Its time is bounded by the [`Deadline`] that the caller gives.
 
+mod chunk;
+mod chunk_solver;
 mod config;
 mod data;
 mod output;
 mod refiner;
+mod scene;
+mod solver;
+mod stitch;
 pub mod terms;
 
+pub use chunk::Chunker;
 pub use config::{
     CameraTerms, Infill, MotionTerms, ObservationTerms, PixelUnit, PoseTerms, RefineConfig, ShapeTerms,
     SolverLimits, Stages,
@@ -23,3 +29,6 @@ pub use data::{
     RefinedChunk, RefinedFrame, RefinedHand, StageStatistics, TermCost,
 };
 pub use refiner::Refiner;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,19 @@
 //! From the solver's hands back to the poses that travel.
 
-use nalgebra::{Isometry3, Vector3};
+use nalgebra::{Isometry3, Rotation3, Vector3};
 
-use crate::event::{HandPose, Side};
-use crate::geometry::rotation::{axis_angle_from_quaternion, quaternion_from_axis_angle};
-use crate::hand::Skeleton;
-use crate::hand::mirror::mirror_point;
+use super::data::{Origin, RefinedHand};
+use super::scene::{CameraWay, HandChain, Node};
+use super::solver::HandEstimate;
+use crate::event::{HandPose, KEYPOINTS, Side, TrackId};
+use crate::fit::kinematics::Betas;
+use crate::fit::parameters::Posture;
+use crate::geometry::rotation::{
+    axis_angle_from_matrix, axis_angle_from_quaternion, quaternion_from_axis_angle,
+};
+use crate::geometry::{CameraPoint, WorldPoint};
+use crate::hand::mirror::{mirror_point, mirror_pose};
+use crate::hand::{HandModel, Skeleton};
 
 /// The pose of a camera-space hand in the world. A left hand's `global_orient` is the rotation of the left
 /// model itself, so both sides turn alike; the translation brings the wrist, about which the model turns,
@@ -24,5 +32,66 @@ pub(super) fn world_pose(
         global_orient: axis_angle_from_quaternion(&turned).cast(),
         translation: (wrist.coords - rest).cast(),
         ..pose.clone()
+    }
+}
+
+/// What a refined hand is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Label {
+    pub track: TrackId,
+    pub score: f32,
+    pub origin: Origin,
+}
+
+/// Brings the hands of a solved chunk back to their side and into both spaces.
+pub(super) struct Publisher<'a> {
+    pub model: &'a HandModel,
+    pub way: &'a CameraWay,
+    pub scale: f64,
+}
+
+impl Publisher<'_> {
+    /// One frame of a hand, at `posture` in the solver's world.
+    pub fn hand(
+        &self,
+        hand: &HandChain,
+        own: &HandEstimate,
+        node: &Node,
+        posture: &Posture,
+        label: Label,
+    ) -> RefinedHand {
+        let view = self.way.view(node.frame, self.scale, hand.mirrored());
+        let in_camera = Posture {
+            rotation: Rotation3::from_matrix_unchecked(view.rotation) * posture.rotation,
+            wrist: view.camera_point(&posture.wrist),
+            angles: posture.angles,
+        };
+        let bones = hand.chain.bones(&own.betas);
+        let place = |posture: &Posture| -> [Vector3<f64>; KEYPOINTS] {
+            hand.chain.bend(&bones, posture).joints.map(|joint| {
+                let point = joint + posture.wrist;
+                if hand.mirrored() { mirror_point(point) } else { point }
+            })
+        };
+        RefinedHand {
+            track: label.track,
+            side: hand.side,
+            score: label.score,
+            origin: label.origin,
+            pose_camera: self.pose(hand, &own.betas, &in_camera),
+            pose_world: self.pose(hand, &own.betas, posture),
+            joints_camera: place(&in_camera).map(|point| CameraPoint(point.cast())),
+            joints_world: place(posture).map(WorldPoint),
+        }
+    }
+
+    fn pose(&self, hand: &HandChain, betas: &Betas, posture: &Posture) -> HandPose {
+        let pose = HandPose {
+            global_orient: axis_angle_from_matrix(posture.rotation.matrix()).cast(),
+            hand_pose: self.model.skeleton().anatomy.hand_pose(&posture.angles),
+            betas: std::array::from_fn(|b| betas[b] as f32),
+            translation: (posture.wrist - hand.chain.rest_wrist(betas)).cast(),
+        };
+        if hand.mirrored() { mirror_pose(&pose) } else { pose }
     }
 }

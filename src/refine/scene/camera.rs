@@ -1,0 +1,131 @@
+//! The camera's way through the chunk, whose translations carry the unknown scale.
+//!
+//! `world_from_camera = [R_t | base + scale u_t]`, where `u_t` are the odometry's positions counted from the
+//! anchor frame: there the camera stays put whatever the scale, so a changed scale does not move the world.
+
+use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3, Vector6};
+
+use crate::hand::mirror::{mirror_matrix, mirror_point};
+use crate::refine::{CameraKnowledge, Chunk};
+
+/// Least extent of the camera's way, in the odometry's unit relative to its distance from the origin, for
+/// which its scale means anything.
+const LEAST_EXTENT: f64 = 1e-9;
+
+/// Where the camera is in every frame of a chunk.
+#[derive(Clone, Debug)]
+pub(in crate::refine) struct CameraWay {
+    rotations: Vec<Rotation3<f64>>,
+    /// Positions in the odometry's unit, counted from the anchor.
+    units: Vec<Vector3<f64>>,
+    base: Vector3<f64>,
+    /// Whether the scale is unknown and the way long enough to tell it.
+    scale_free: bool,
+    /// What the refinement adds: a turn of the camera about its own place, world axes, and a shift, metres.
+    pub corrections: Vec<Vector6<f64>>,
+}
+
+/// One frame's camera as one hand's solver sees it; mirrored for a left hand.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::refine) struct View {
+    /// `camera_from_world`.
+    pub rotation: Matrix3<f64>,
+    /// The camera's place in the world, metres.
+    pub centre: Vector3<f64>,
+    /// How the place changes with the logarithm of the scale.
+    pub centre_by_scale: Vector3<f64>,
+}
+
+impl CameraWay {
+    /// The way of a chunk. `anchor` is a frame's index and where its camera is known to be, in metres: the
+    /// chunk before says so; otherwise the first frame is where its odometry puts it.
+    pub fn new(chunk: &Chunk, anchor: Option<(usize, Isometry3<f64>)>) -> Self {
+        let still = vec![Isometry3::identity(); chunk.frames.len()];
+        let poses = match chunk.knowledge {
+            CameraKnowledge::Still => still,
+            _ => known_poses(chunk).unwrap_or(still),
+        };
+        let at = anchor.map_or(0, |(frame, _)| frame);
+        let odometry = poses.get(at).copied().unwrap_or_else(Isometry3::identity);
+        let known = anchor.map_or(odometry, |(_, pose)| pose);
+        let turn = known.rotation * odometry.rotation.inverse();
+        let units: Vec<_> =
+            poses.iter().map(|p| turn * (p.translation.vector - odometry.translation.vector)).collect();
+        let extent = units.iter().map(|u| u.norm()).fold(0.0, f64::max);
+        let far = odometry.translation.vector.norm().max(f64::MIN_POSITIVE);
+        Self {
+            rotations: poses.iter().map(|p| (turn * p.rotation).to_rotation_matrix()).collect(),
+            base: known.translation.vector,
+            scale_free: chunk.knowledge == CameraKnowledge::ScaleFree && extent > LEAST_EXTENT * far,
+            corrections: vec![Vector6::zeros(); units.len()],
+            units,
+        }
+    }
+
+    /// Whether the scale is an unknown of this chunk.
+    pub fn scale_free(&self) -> bool {
+        self.scale_free
+    }
+
+    /// The odometry's position in its own unit, counted from the anchor; mirrored for a left hand.
+    pub fn unit(&self, frame: usize, mirrored: bool) -> Vector3<f64> {
+        if mirrored { mirror_point(self.units[frame]) } else { self.units[frame] }
+    }
+
+    /// The camera of a frame in metres.
+    pub fn pose(&self, frame: usize, scale: f64) -> Isometry3<f64> {
+        let correction = &self.corrections[frame];
+        let turn = Rotation3::new(correction.fixed_rows::<3>(0).into_owned());
+        let rotation = UnitQuaternion::from_rotation_matrix(&(turn * self.rotations[frame]));
+        let place = self.base + self.units[frame] * scale + correction.fixed_rows::<3>(3);
+        Isometry3::from_parts(Translation3::from(place), rotation)
+    }
+
+    /// The camera of a frame as a hand's solver sees it.
+    pub fn view(&self, frame: usize, scale: f64, mirrored: bool) -> View {
+        let pose = self.pose(frame, scale);
+        let rotation = pose.rotation.to_rotation_matrix().into_inner().transpose();
+        let centre = pose.translation.vector;
+        let by_scale = if self.scale_free { self.units[frame] * scale } else { Vector3::zeros() };
+        if mirrored {
+            let (centre, centre_by_scale) = (mirror_point(centre), mirror_point(by_scale));
+            return View { rotation: mirror_matrix(&rotation), centre, centre_by_scale };
+        }
+        View { rotation, centre, centre_by_scale: by_scale }
+    }
+}
+
+impl View {
+    /// Where a world point lies in camera space.
+    pub fn camera_point(&self, world: &Vector3<f64>) -> Vector3<f64> {
+        self.rotation * (world - self.centre)
+    }
+
+    /// Where a camera point lies in the world.
+    pub fn world_point(&self, camera: &Vector3<f64>) -> Vector3<f64> {
+        self.rotation.tr_mul(camera) + self.centre
+    }
+}
+
+/// Every frame's odometry pose; frames without one lie between their neighbours, or stay with the nearest.
+/// `None` where no frame has a usable one.
+fn known_poses(chunk: &Chunk) -> Option<Vec<Isometry3<f64>>> {
+    let usable = |pose: &Isometry3<f64>| pose.to_homogeneous().iter().all(|v| v.is_finite());
+    let known: Vec<(usize, Isometry3<f64>)> = chunk
+        .frames
+        .iter()
+        .enumerate()
+        .filter_map(|(i, frame)| Some((i, frame.world_from_camera.filter(usable)?)))
+        .collect();
+    let (first, last) = (known.first()?, known.last()?);
+    let time = |i: usize| chunk.frames[i].timestamp.seconds();
+    let at = |i: usize| {
+        let next = known.partition_point(|&(frame, _)| frame < i);
+        let Some(after) = known.get(next) else { return last.1 };
+        let Some(before) = next.checked_sub(1).map(|k| &known[k]) else { return first.1 };
+        let part = (time(i) - time(before.0)) / (time(after.0) - time(before.0)).max(f64::EPSILON);
+        let part = part.clamp(0.0, 1.0);
+        before.1.try_lerp_slerp(&after.1, part, f64::EPSILON).unwrap_or(before.1)
+    };
+    Some((0..chunk.frames.len()).map(at).collect())
+}

@@ -1,0 +1,15 @@
+//! What is fitted: the camera's way and the hands of a chunk, and where the search begins.
+
+mod camera;
+mod hand;
+mod outliers;
+mod scale;
+mod start;
+mod tracks;
+
+pub(super) use camera::{CameraWay, View};
+pub(super) use hand::{HandChain, Node, Sight};
+pub(super) use outliers::remove_outliers;
+pub(super) use scale::first_scale;
+pub(super) use start::world_postures;
+pub(super) use tracks::{Sorted, sort_tracks};

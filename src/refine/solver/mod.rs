@@ -1,0 +1,134 @@
+//! Levenberg-Marquardt over all postures of both hands, their shapes and the camera's scale.
+
+mod arrow;
+mod problem;
+mod system;
+#[cfg(test)]
+mod tests;
+
+pub(super) use problem::{Estimate, HandEstimate, Problem, ScalePrior};
+
+use super::data::Deadline;
+use super::terms::Costs;
+use crate::fit::parameters::{ANGLES, FIRST_ANGLE, Posture};
+use crate::fit::solver::held_angles;
+use arrow::ArrowStep;
+
+/// First damping, relative to the diagonal.
+const FIRST_DAMPING: f64 = 1e-4;
+/// Damping at which the solver gives up: steps this short change nothing.
+const LAST_DAMPING: f64 = 1e8;
+/// Factors on the damping after a refused and an accepted step.
+const HARDER: f64 = 10.0;
+const SOFTER: f64 = 0.1;
+/// Largest step of the logarithm of the scale.
+const MOST_SCALE_STEP: f64 = 1.0;
+
+/// Where the search ended.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub estimate: Estimate,
+    pub before: Costs,
+    pub after: Costs,
+    /// Linearisations.
+    pub iterations: usize,
+    /// Information on the logarithm of the scale at the last step; 0 where none was solved.
+    pub scale_information: f64,
+    pub out_of_time: bool,
+}
+
+/// Minimises `problem` from `start` in at most `iterations` linearisations.
+///
+/// Marquardt's damping; angles at a limit that the gradient presses on are held (projected Newton), others
+/// are clamped after the step. A step is taken only when the true robust cost falls, so the estimate is the
+/// best so far whenever the deadline passes.
+pub(super) fn minimise(
+    problem: &Problem,
+    start: Estimate,
+    iterations: usize,
+    deadline: &Deadline,
+) -> Outcome {
+    let before = problem.costs(&start);
+    let mut outcome = Outcome {
+        estimate: start,
+        before,
+        after: before,
+        iterations: 0,
+        scale_information: 0.0,
+        out_of_time: false,
+    };
+    let mut damping = FIRST_DAMPING;
+    while outcome.iterations < iterations {
+        let (mut systems, _) = problem.linearise(&outcome.estimate);
+        outcome.iterations += 1;
+        for ((system, hand), own) in systems.iter_mut().zip(problem.hands).zip(&outcome.estimate.hands) {
+            for (node, posture) in own.postures.iter().enumerate() {
+                let held = held_angles(posture, &system.gradient[node], &hand.chain.limits);
+                for angle in (0..ANGLES).filter(|&angle| held[angle]) {
+                    system.hold(node, FIRST_ANGLE + angle);
+                }
+            }
+        }
+        let (_, gradient, information) = problem.scale_terms(outcome.estimate.scale);
+        let total = outcome.after.total();
+        let mut improved = false;
+        while damping < LAST_DAMPING {
+            if deadline.passed() {
+                outcome.out_of_time = true;
+                return outcome;
+            }
+            let step = arrow::solve(systems.clone(), (gradient, information), problem.shape_free(), damping);
+            let Some(step) = step else {
+                damping *= HARDER;
+                continue;
+            };
+            if damping == FIRST_DAMPING || outcome.scale_information == 0.0 {
+                outcome.scale_information = step.scale_information;
+            }
+            let candidate = moved(problem, &outcome.estimate, &step);
+            let costs = problem.costs(&candidate);
+            if costs.total() < total && is_finite(&candidate) {
+                (outcome.estimate, outcome.after) = (candidate, costs);
+                outcome.scale_information = step.scale_information;
+                damping = (damping * SOFTER).max(f64::EPSILON);
+                improved = true;
+                break;
+            }
+            damping *= HARDER;
+        }
+        if !improved || total - outcome.after.total() <= problem.config.solver.enough * total {
+            break;
+        }
+    }
+    outcome
+}
+
+/// The estimate after a step, within the limits.
+fn moved(problem: &Problem, estimate: &Estimate, step: &ArrowStep) -> Estimate {
+    let limit = problem.config.shape.limit;
+    let hands = problem.hands.iter().zip(&estimate.hands).zip(&step.hands);
+    let hands = hands.map(|((hand, own), (betas, steps))| {
+        let postures = own.postures.iter().zip(steps).map(|(posture, step)| {
+            let mut moved = posture.plus(step);
+            moved.clamp(&hand.chain.limits);
+            moved
+        });
+        let within = |b: usize| {
+            let limit = limit.max(own.betas[b].abs());
+            (own.betas[b] + betas[b]).clamp(-limit, limit)
+        };
+        HandEstimate { postures: postures.collect(), betas: own.betas.map_with_location(|b, _, _| within(b)) }
+    });
+    Estimate {
+        hands: hands.collect(),
+        scale: estimate.scale * step.scale.clamp(-MOST_SCALE_STEP, MOST_SCALE_STEP).exp(),
+    }
+}
+
+fn is_finite(estimate: &Estimate) -> bool {
+    let hands = estimate.hands.iter();
+    estimate.scale.is_finite()
+        && estimate.scale > 0.0
+        && hands.flat_map(|hand| &hand.postures).all(Posture::is_finite)
+        && estimate.hands.iter().flat_map(|hand| hand.betas.iter()).all(|b| b.is_finite())
+}

@@ -1,0 +1,40 @@
+//! The refinement on worlds that are known, and on real clips.
+//!
+//! `cargo bench --bench refine [-- SET...]` with the sets `scenes` (20 scenes of 128 frames: before and after),
+//! `ablations` (the same without each part) and `bursts` (a hand that is hidden for a while). Recorded motion and clips lie below `$HANDSTREAM_SHARED`
+//! (default `../shared`). Prints rows and writes them to `bench/results/refine.json`, set by set.
+
+mod bursts;
+mod measure;
+mod report;
+#[allow(dead_code, unused_imports, reason = "tests make their scenes up")]
+mod scene;
+mod scenes;
+
+use anyhow::{Result, ensure};
+use report::Report;
+
+/// What runs a set.
+type Runs = fn(&mut Report) -> Result<()>;
+
+/// Names of the sets and what runs them.
+const SETS: [(&str, Runs); 3] =
+    [("scenes", scenes::scenes), ("ablations", scenes::ablations), ("bursts", bursts::bursts)];
+
+fn main() -> Result<()> {
+    // Cargo passes flags of its own.
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let names = SETS.map(|(name, _)| name);
+    for name in &asked {
+        ensure!(names.contains(&name.as_str()), "{name} is no set: give any of {}", names.join(", "));
+    }
+    let mut report = Report::open()?;
+    for (name, run) in SETS {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            report.begin(name);
+            run(&mut report)?;
+        }
+    }
+    report.finish()
+}

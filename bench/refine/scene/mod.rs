@@ -1,0 +1,14 @@
+//! Worlds that are known exactly: a head-worn camera on its way, two hands before it, and what tracker,
+//! front end and odometry make of them.
+
+mod clip;
+mod detector;
+pub mod head;
+mod provisional;
+pub mod random;
+mod smooth;
+mod world;
+
+pub use clip::{Clip, made_up as made_up_clips, recorded as recorded_clips};
+pub use detector::Faults;
+pub use world::{Course, Material, SIDES, SceneConfig, Truth, WorldScene, interpenetration};

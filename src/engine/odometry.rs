@@ -206,6 +206,7 @@ mod tests {
                 sequence,
                 timestamp,
                 state,
+                section: 0,
                 pose: Some(pose),
                 scale_free: true,
                 points: Vec::new(),

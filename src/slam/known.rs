@@ -60,7 +60,15 @@ impl Odometry for KnownPath {
             world_from_camera,
         }));
         let state = if pose.is_some() { OdometryState::Tracking } else { OdometryState::Lost };
-        Ok(OdometryUpdate { sequence, timestamp, state, pose, scale_free: false, points: Vec::new() })
+        Ok(OdometryUpdate {
+            sequence,
+            timestamp,
+            state,
+            section: 0,
+            pose,
+            scale_free: false,
+            points: Vec::new(),
+        })
     }
 
     fn path(&self) -> CameraPath {

@@ -29,13 +29,14 @@ impl PixelBox {
 /// How much a back end knows about the camera's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OdometryState {
-    /// There is no map yet, because the camera has not moved enough or sees too little texture. No pose.
+    /// The camera has begun to move, or sees too little texture, and how it moved cannot be told yet. No pose.
     Starting,
-    /// There is no map yet and the camera stands where it stood at first; the pose is that of the first
-    /// frame.
+    /// The camera stands: most points lie where they lay. The pose is that of the frame in which it came to rest,
+    /// to the last digit, with a map or without one.
     Still,
-    /// There is no map yet; the camera has turned on the spot. The rotation is right and the translation
-    /// is that of the first frame.
+    /// The camera has turned on the spot: the rotation is right. Or it has moved by so little, a few percent of the
+    /// scene's depth, that a turn explains most of what is seen: the rotation is right to a degree or two. The
+    /// translation is that of the last frame in which it was known, or of the first.
     RotationOnly,
     /// The pose comes from a map.
     Tracking,
@@ -74,6 +75,9 @@ pub struct OdometryUpdate {
     pub timestamp: Timestamp,
     /// What is known; says what the pose means.
     pub state: OdometryState,
+    /// Poses of one section share one place and scale. After a loss from which the camera does not find back, a new
+    /// section goes on from where the last one ended, its scale a guess; a section seen again gets its number back.
+    pub section: u32,
     /// `world_from_camera` as believed now, without any later frame.
     pub pose: Option<Isometry3<f64>>,
     /// True while translations and depths carry an unknown common factor.

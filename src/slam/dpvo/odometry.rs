@@ -127,6 +127,7 @@ impl Odometry for DpvoOdometry {
             sequence: frame.sequence,
             timestamp: frame.timestamp,
             state,
+            section: 0,
             pose,
             scale_free: true,
             points,

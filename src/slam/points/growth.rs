@@ -31,6 +31,7 @@ impl PointOdometry {
                 self.tracks.push(Track {
                     pixel: corner,
                     ray,
+                    rest: corner,
                     point: None,
                     sightings: vec![Sighting { keyframe, ray }],
                 });
@@ -38,13 +39,13 @@ impl PointOdometry {
         }
     }
 
-    /// The first points of a map, one for each track, seen from the reference and from `now`. The pictures that
+    /// The first points of a map, one for each track, seen from `reference` and from `now`. The pictures that
     /// waited in between are placed by them.
-    pub(super) fn found(&mut self, now: KeyframeId, points: &[Option<Vector3<f64>>]) {
+    pub(super) fn found(&mut self, reference: KeyframeId, now: KeyframeId, points: &[Option<Vector3<f64>>]) {
         let placed: Vec<_> = self.tracks.iter().zip(points).filter_map(|(t, p)| Some((t, (*p)?))).collect();
-        let mut pose = self.map.pose(self.reference);
+        let mut pose = self.map.pose(reference);
         let mut waiting = Vec::new();
-        for keyframe in (self.reference.0 + 1..now.0).map(KeyframeId) {
+        for keyframe in (reference.0 + 1..now.0).map(KeyframeId) {
             let seen = placed.iter().filter_map(|(track, point)| {
                 Some((*point, track.sightings.iter().find(|s| s.keyframe == keyframe)?.ray))
             });
@@ -58,7 +59,7 @@ impl PointOdometry {
             self.map.place(*keyframe, *pose);
         }
         let known = |keyframe: KeyframeId| {
-            keyframe == self.reference || waiting.iter().any(|(placed, _)| *placed == keyframe)
+            keyframe == reference || waiting.iter().any(|(placed, _)| *placed == keyframe)
         };
         for (track, point) in self.tracks.iter_mut().zip(points) {
             track.sightings.retain(|sighting| known(sighting.keyframe));
@@ -155,6 +156,8 @@ impl PointOdometry {
     fn take_over(&mut self, adjustment: &Adjustment) {
         let from_keyframe = self.pose * self.map.pose(self.keyframe).inverse();
         self.map.take_over(adjustment, self.config.inlier_px / self.focal());
-        self.pose = from_keyframe * self.map.pose(self.keyframe);
+        let adjusted = from_keyframe * self.map.pose(self.keyframe);
+        self.rest.carry(&(self.pose.inverse() * adjusted));
+        self.pose = adjusted;
     }
 }

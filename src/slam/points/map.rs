@@ -14,6 +14,9 @@ use crate::geometry::Pixel;
 /// Keyframes whose pictures are kept, so that a point can be looked for by its patch.
 const KEPT_PICTURES: usize = 12;
 
+/// Fewer points are not worth keeping when a map is lost.
+const WORTH_KEEPING: usize = 100;
+
 /// Sightings of one point that are kept; the oldest go first.
 const MOST_SIGHTINGS: usize = 40;
 
@@ -63,33 +66,93 @@ pub(super) struct Adjustment {
     points: Vec<PointId>,
 }
 
+/// Keyframes and points that belong together: one place, one scale.
+#[derive(Clone, Debug, Default)]
+struct Section {
+    /// Which of the run's sections it is.
+    number: u32,
+    /// Its keyframes in the order of time; the first holds still.
+    keyframes: Vec<KeyframeId>,
+    pictures: VecDeque<(KeyframeId, Pyramid)>,
+    points: BTreeMap<PointId, MapPoint>,
+}
+
 /// All keyframes and points.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Map {
     /// `camera_from_world` of every keyframe of the run.
     poses: Vec<Isometry3<f64>>,
-    /// First keyframe of the map in use; those before belong to maps given up.
-    first: usize,
-    pictures: VecDeque<(KeyframeId, Pyramid)>,
-    points: BTreeMap<PointId, MapPoint>,
+    /// The section in use.
+    here: Section,
+    /// The last section that was lost, in case it is seen again.
+    lost: Option<Section>,
     next: u64,
+    sections: u32,
 }
 
 impl Map {
     /// Forgets the points; keyframes to come share nothing with those before.
     pub fn begin_anew(&mut self) {
-        self.points.clear();
-        self.pictures.clear();
-        self.first = self.poses.len();
+        self.here = Section { number: self.here.number, ..Section::default() };
+    }
+
+    /// Lays what is known aside, in case it is seen again, and begins a new section.
+    pub fn begin_section(&mut self, worth_keeping: bool) {
+        self.sections += 1;
+        let new = Section { number: self.sections, ..Section::default() };
+        let old = std::mem::replace(&mut self.here, new);
+        if worth_keeping && old.points.len() >= WORTH_KEEPING {
+            self.lost = Some(old);
+        }
+    }
+
+    /// Number of the section in use, from 0.
+    pub fn section(&self) -> u32 {
+        self.here.number
+    }
+
+    /// Whether a lost section is kept.
+    pub fn has_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Swaps the section in use with the lost one; a second call undoes the first.
+    pub fn swap_lost(&mut self) {
+        if let Some(lost) = &mut self.lost {
+            std::mem::swap(lost, &mut self.here);
+        }
+    }
+
+    /// Gives the lost section up.
+    pub fn forget_lost(&mut self) {
+        self.lost = None;
+    }
+
+    /// Forgets the points and the keyframes before `first`, which holds still from now on.
+    pub fn begin_at(&mut self, first: KeyframeId) {
+        self.here.points.clear();
+        self.here.keyframes.retain(|keyframe| *keyframe >= first);
+    }
+
+    /// The last keyframe of the section in use.
+    pub fn last_keyframe(&self) -> Option<KeyframeId> {
+        self.here.keyframes.last().copied()
+    }
+
+    /// Adds a keyframe without a picture.
+    pub fn add_place(&mut self, camera_from_world: Isometry3<f64>) -> KeyframeId {
+        let id = KeyframeId(self.poses.len());
+        self.poses.push(camera_from_world);
+        self.here.keyframes.push(id);
+        id
     }
 
     /// Adds a keyframe; the oldest picture goes.
     pub fn add_keyframe(&mut self, camera_from_world: Isometry3<f64>, picture: Pyramid) -> KeyframeId {
-        let id = KeyframeId(self.poses.len());
-        self.poses.push(camera_from_world);
-        self.pictures.push_back((id, picture));
-        if self.pictures.len() > KEPT_PICTURES {
-            self.pictures.pop_front();
+        let id = self.add_place(camera_from_world);
+        self.here.pictures.push_back((id, picture));
+        if self.here.pictures.len() > KEPT_PICTURES {
+            self.here.pictures.pop_front();
         }
         id
     }
@@ -98,7 +161,7 @@ impl Map {
     pub fn add_point(&mut self, point: MapPoint) -> PointId {
         let id = PointId(self.next);
         self.next += 1;
-        self.points.insert(id, point);
+        self.here.points.insert(id, point);
         id
     }
 
@@ -116,22 +179,22 @@ impl Map {
 
     /// A keyframe's picture, if it is kept.
     pub fn picture(&self, keyframe: KeyframeId) -> Option<&Pyramid> {
-        self.pictures.iter().rev().find(|(id, _)| *id == keyframe).map(|(_, picture)| picture)
+        self.here.pictures.iter().rev().find(|(id, _)| *id == keyframe).map(|(_, picture)| picture)
     }
 
     /// A point, unless it was given up.
     pub fn point(&self, id: PointId) -> Option<&MapPoint> {
-        self.points.get(&id)
+        self.here.points.get(&id)
     }
 
     /// All points in the order they were found.
     pub fn points(&self) -> impl Iterator<Item = (PointId, &MapPoint)> {
-        self.points.iter().map(|(id, point)| (*id, point))
+        self.here.points.iter().map(|(id, point)| (*id, point))
     }
 
     /// A keyframe sees a known point.
     pub fn sight(&mut self, id: PointId, sighting: Sighting, pixel: Pixel, descriptor: Option<Descriptor>) {
-        if let Some(point) = self.points.get_mut(&id) {
+        if let Some(point) = self.here.points.get_mut(&id) {
             if point.sightings.len() == MOST_SIGHTINGS {
                 point.sightings.remove(0);
             }
@@ -149,14 +212,15 @@ impl Map {
     /// The last `window` keyframes with all points they see; earlier keyframes that see these points hold still,
     /// and so does the map's first keyframe.
     pub fn adjustment(&self, window: usize, focal: f64) -> Adjustment {
-        let last = self.poses.len();
-        let from = last.saturating_sub(window).max(self.first + 1).min(last);
-        let mut keyframes: Vec<_> = (from..last).map(KeyframeId).collect();
+        let all = &self.here.keyframes;
+        let from = all.len().saturating_sub(window).max(1).min(all.len());
+        let mut keyframes = all[from..].to_vec();
+        let from = keyframes.first().copied();
         let free = keyframes.len();
         let mut index: HashMap<_, _> = keyframes.iter().enumerate().map(|(k, id)| (*id, k)).collect();
         let (mut points, mut seen) = (Vec::new(), Vec::new());
         for (id, point) in self.points() {
-            if point.last_seen().0 < from || point.sightings.len() < 2 {
+            if from.is_none_or(|from| point.last_seen() < from) || point.sightings.len() < 2 {
                 continue;
             }
             let observations = point.sightings.iter().map(|sighting| {
@@ -179,16 +243,20 @@ impl Map {
         let bundle = &adjusted.bundle;
         let moving = adjusted.keyframes.iter().zip(&bundle.cameras).take(bundle.free);
         // The map was begun anew while this was being adjusted.
-        let Some((newest, pose)) =
-            moving.clone().max_by_key(|(id, _)| **id).filter(|(id, _)| id.0 >= self.first)
+        let Some((newest, pose)) = moving
+            .clone()
+            .max_by_key(|(id, _)| **id)
+            .filter(|(id, _)| self.here.keyframes.binary_search(id).is_ok())
         else {
             return;
         };
         let old_from_new_world = self.pose(*newest).inverse() * pose;
-        let newest = newest.0;
+        let newest = *newest;
         let new_world_from_old = old_from_new_world.inverse();
-        for later in self.poses.iter_mut().skip(newest + 1) {
-            *later *= old_from_new_world;
+        for later in self.here.keyframes.iter().rev().take_while(|later| **later > newest) {
+            if let Some(pose) = self.poses.get_mut(later.0) {
+                *pose *= old_from_new_world;
+            }
         }
         for (id, pose) in moving {
             if let Some(place) = self.poses.get_mut(id.0) {
@@ -197,17 +265,17 @@ impl Map {
         }
         let known: HashMap<_, _> =
             adjusted.points.iter().zip(&bundle.points).map(|(id, point)| (*id, point.position)).collect();
-        for (id, point) in &mut self.points {
+        for (id, point) in &mut self.here.points {
             match known.get(id) {
                 Some(position) => point.position = *position,
-                None if point.sightings.first().is_some_and(|s| s.keyframe.0 >= newest) => {
+                None if point.sightings.first().is_some_and(|s| s.keyframe >= newest) => {
                     point.position = (new_world_from_old * nalgebra::Point3::from(point.position)).coords;
                 }
                 None => {}
             }
         }
         let poses = &self.poses;
-        self.points.retain(|id, point| {
+        self.here.points.retain(|id, point| {
             if !known.contains_key(id) {
                 return true;
             }
@@ -223,13 +291,13 @@ impl Map {
 
     /// Gives up the points not seen for longest until at most `most` are left.
     pub fn prune(&mut self, most: usize) {
-        if self.points.len() <= most {
+        if self.here.points.len() <= most {
             return;
         }
         let mut by_age: Vec<_> = self.points().map(|(id, point)| (point.last_seen(), id)).collect();
         by_age.sort_unstable();
         for (_, id) in &by_age[..by_age.len() - most] {
-            self.points.remove(id);
+            self.here.points.remove(id);
         }
     }
 }

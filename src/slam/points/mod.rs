@@ -5,13 +5,17 @@
 //! out, descriptors find more (`relocalise.rs`, `descriptor.rs`), and patches find the map's other points. When
 //! enough of the picture is new it becomes a keyframe (`growth.rs`): points seen from far enough apart join the map
 //! (`triangulation.rs`, `map.rs`), empty cells get corners (`corners.rs`), and the last keyframes are adjusted
-//! together (`bundle.rs`), in order or on another thread. The first two keyframes come from directions alone
-//! (`start.rs`, `two_view.rs`).
+//! together (`bundle.rs`), in order or on another thread.
 //!
-//! After a loss the map is looked for by descriptor for some frames; then a new map is begun where the old one was
-//! lost, its scale set by the depths last seen.
+//! Before there is a map, directions give the rotation of a camera that turns on the spot for as long as it does
+//! (`beginning.rs`); the first two keyframes come from them once the camera has moved (`start.rs`, `two_view.rs`).
+//! A camera that stands, with a map or without, is told by points that lie where they lay (`rest.rs`).
+//!
+//! After a loss the map is looked for by descriptor for some frames; then a new section is begun where the old one
+//! was lost, its scale set by the depths last seen, and the old one is still looked for (`lost.rs`).
 
 mod adjuster;
+mod beginning;
 mod bundle;
 mod config;
 mod corners;
@@ -19,11 +23,13 @@ mod descriptor;
 mod flow;
 mod front;
 mod growth;
+mod lost;
 mod map;
 mod p3p;
 mod pose;
 mod pyramid;
 mod relocalise;
+mod rest;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -66,10 +66,11 @@ fn black(sequence: u64) -> Frame {
     frame
 }
 
-/// Root mean square distance of the poses from the truth after the best similarity, as a share of the way.
+/// Root mean square distance of the map's poses from the truth after the best similarity, as a share of the way.
 fn error(updates: &[(OdometryUpdate, Isometry3<f64>)]) -> f64 {
     let place = |pose: &Isometry3<f64>| pose.translation.vector;
-    let seen = updates.iter().filter_map(|(update, truth)| Some((place(&update.pose?), place(truth))));
+    let mapped = updates.iter().filter(|(update, _)| update.state == OdometryState::Tracking);
+    let seen = mapped.filter_map(|(update, truth)| Some((place(&update.pose?), place(truth))));
     let (found, truth): (Vec<_>, Vec<_>) = seen.unzip();
     let fit = align_similarity(&found, &truth).unwrap();
     let squared: f64 = found.iter().zip(&truth).map(|(a, b)| (fit.apply(*a) - b).norm_squared()).sum();
@@ -125,6 +126,31 @@ fn the_map_is_found_again_after_the_lens_was_covered() {
 }
 
 #[test]
+fn after_a_long_loss_a_new_section_says_so_and_the_old_one_is_preferred_once_seen() {
+    let mut odometry = odometry();
+    let mut updates = run(&mut odometry, 0..40);
+    assert!(updates.iter().all(|(update, _)| update.section == 0));
+    // The lens is covered for longer than the odometry waits.
+    for k in 40..50 {
+        odometry.process(&black(k), &[]).unwrap();
+    }
+    // It looks elsewhere, at walls never seen.
+    let turned = UnitQuaternion::from_scaled_axis(Vector3::y() * std::f64::consts::PI);
+    for k in 50..56 {
+        let away = Isometry3::from_parts(walk(k).translation, turned);
+        let update = odometry.process(&draw(&away, k), &[]).unwrap();
+        assert!(update.section > 0 || update.pose.is_none(), "{update:?}");
+    }
+    for k in 56..70 {
+        updates.push((odometry.process(&draw(&walk(90 - k), k), &[]).unwrap(), walk(90 - k)));
+    }
+    let (last, _) = updates.last().unwrap();
+    assert_eq!((last.section, last.state), (0, OdometryState::Tracking));
+    updates.retain(|(update, _)| update.section == 0);
+    assert!(error(&updates) < 0.015, "{}", error(&updates));
+}
+
+#[test]
 fn a_standing_and_a_turning_camera_are_told_as_such() {
     let mut standing = odometry();
     for k in 0..5 {
@@ -143,6 +169,52 @@ fn a_standing_and_a_turning_camera_are_told_as_such() {
         assert_eq!(found.translation.vector, Vector3::zeros());
         assert!(found.rotation.angle_to(&turn) < 0.3_f64.to_radians());
     }
+}
+
+#[test]
+fn a_camera_that_comes_to_rest_keeps_one_pose_and_goes_on_from_there() {
+    let mut odometry = odometry();
+    run(&mut odometry, 0..40);
+    let mut kept = Vec::new();
+    for k in 40..60 {
+        let update = odometry.process(&draw(&walk(39), k), &[]).unwrap();
+        if k >= 45 {
+            assert_eq!(update.state, OdometryState::Still, "{k}");
+            assert!(!update.points.is_empty());
+            kept.extend(update.pose);
+        }
+    }
+    assert!(kept.windows(2).all(|pair| pair[0] == pair[1]));
+    let update = odometry.process(&draw(&walk(41), 60), &[]).unwrap();
+    assert_eq!(update.state, OdometryState::Tracking);
+    assert_ne!(update.pose, kept.last().copied());
+}
+
+#[test]
+fn a_long_turn_comes_back_to_where_it_began_and_goes_over_into_a_map() {
+    let mut odometry = odometry();
+    let turn = |k: u64| UnitQuaternion::from_scaled_axis(Vector3::y() * 0.9 * (k as f64 * 0.05).sin());
+    for k in 0..126 {
+        let pose = Isometry3::from_parts(walk(0).translation, turn(k));
+        let update = odometry.process(&draw(&pose, k), &[]).unwrap();
+        let found = update.pose.unwrap();
+        assert_eq!(found.translation.vector, Vector3::zeros());
+        let error = found.rotation.angle_to(&(turn(0).inverse() * turn(k))).to_degrees();
+        assert!(error < 0.3, "{error} degrees at {k}");
+    }
+    let mut updates = Vec::new();
+    for k in 126..166 {
+        let step = Vector3::new(0.03 * (k - 126) as f64, 0.01 * (k - 126) as f64, 0.0);
+        let pose = Isometry3::from_parts((walk(0).translation.vector + step).into(), turn(126));
+        let update = odometry.process(&draw(&pose, k), &[]).unwrap();
+        // Until the motion is clear, the turn explains part of it.
+        let limit = if update.state == OdometryState::Tracking { 0.5_f64 } else { 4.0 };
+        let turned = update.pose.map_or(0.0, |found| found.rotation.angle_to(&turn(126)));
+        assert!(turned < limit.to_radians(), "{turned} at {k}");
+        updates.push((update, pose));
+    }
+    assert_eq!(updates.last().unwrap().0.state, OdometryState::Tracking);
+    assert!(error(&updates) < 0.02, "{}", error(&updates));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(super) struct Track {
     pub pixel: Pixel,
     /// Its direction there, x/z and y/z, without distortion.
     pub ray: Vector2<f64>,
+    /// Where it lay when the camera last moved, or when it was found since.
+    pub rest: Pixel,
     /// Its point of the map, once it has one.
     pub point: Option<PointId>,
     /// Until then, the keyframes that saw it.

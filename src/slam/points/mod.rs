@@ -23,6 +23,7 @@ mod descriptor;
 mod flow;
 mod front;
 mod growth;
+mod lanes;
 mod lost;
 mod map;
 mod p3p;

@@ -1,10 +1,14 @@
 //! Grey pictures with a border, each half the size of the one before.
 
+use super::lanes::LANES;
 use crate::frame::Frame;
 use crate::geometry::Pixel;
 
 /// Pixels repeated around a level, so that a patch at the edge needs no test for each of its pixels.
 pub(super) const BORDER: usize = 24;
+
+/// Pixels of a window's row that are read at once, also where the window is narrower.
+pub(super) const READ: usize = LANES + 1;
 
 /// A grey picture; rows carry the repeated border.
 #[derive(Clone, Debug)]
@@ -97,6 +101,19 @@ impl Level {
         self.pixels.get(start..start + count)
     }
 
+    /// `side` rows from `row` on of a window as wide, whose first column is `column`; both may lie in the border.
+    /// `None` beyond it.
+    #[inline(always)]
+    pub fn window(&self, column: isize, row: isize, side: usize) -> Option<Window<'_>> {
+        let (column, row) = (column + BORDER as isize, row + BORDER as isize);
+        let height = self.height + 2 * BORDER;
+        if column < 0 || row < 0 || column as usize + side > self.stride || row as usize + side > height {
+            return None;
+        }
+        let pixels = self.pixels.get(row as usize * self.stride + column as usize..)?;
+        Some(Window { pixels, stride: self.stride })
+    }
+
     /// Whether a pixel lies at least `margin` inside the picture.
     pub fn holds(&self, pixel: Pixel, margin: f32) -> bool {
         let (right, bottom) = (self.width as f32 - 1.0 - margin, self.height as f32 - 1.0 - margin);
@@ -105,7 +122,7 @@ impl Level {
 
     fn empty(width: usize, height: usize) -> Self {
         let stride = width + 2 * BORDER;
-        Self { width, height, stride, pixels: vec![0; stride * (height + 2 * BORDER)] }
+        Self { width, height, stride, pixels: vec![0; stride * (height + 2 * BORDER) + READ] }
     }
 
     fn row_mut(&mut self, row: usize) -> &mut [u8] {
@@ -128,6 +145,22 @@ impl Level {
             self.pixels.copy_within(top..top + self.stride, row * self.stride);
             self.pixels.copy_within(bottom..bottom + self.stride, (BORDER + self.height + row) * self.stride);
         }
+    }
+}
+
+/// Rows of part of a picture.
+pub(super) struct Window<'a> {
+    pixels: &'a [u8],
+    stride: usize,
+}
+
+impl<'a> Window<'a> {
+    /// The next row, with what follows it in memory: never fewer than [`READ`] pixels.
+    #[inline(always)]
+    pub fn next(&mut self) -> Option<&'a [u8; READ]> {
+        let row = self.pixels.first_chunk();
+        self.pixels = self.pixels.get(self.stride..).unwrap_or_default();
+        row
     }
 }
 

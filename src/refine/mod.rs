@@ -13,6 +13,7 @@ mod chunk_solver;
 mod config;
 mod data;
 mod output;
+pub mod prior;
 mod refiner;
 mod scene;
 mod solver;

@@ -1,5 +1,6 @@
 //! Dyn-HaMR and HMP as released: `cargo test --release --test parity -- dynhamr`.
 
 mod bio;
+mod hmp;
 mod penetration;
 mod variant;

@@ -1,0 +1,15 @@
+//! HMP (Duran et al. 2024, "HMP: Hand Motion Priors for Pose and Shape Estimation from Video") with the
+//! user's own checkpoint: a hand's motion over 128 frames as one latent code.
+//!
+//! The network is NeMF's (He et al. 2022): [`MotionEncoder`] turns a motion into a Gaussian over codes,
+//! [`MotionField`] a code into a motion.
+
+mod encoder;
+mod field;
+mod norm;
+mod signal;
+mod skeleton;
+
+pub use encoder::{EncoderGradient, Encoding, MotionEncoder};
+pub use field::{CLIP_FRAMES, Decoding, LOCAL_OUTPUTS, MotionField, time_code};
+pub use signal::Signal;

@@ -1,0 +1,3 @@
+//! What is known of hands' motion before they are seen.
+
+pub mod hmp;

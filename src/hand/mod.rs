@@ -5,6 +5,7 @@
 pub mod anatomy;
 mod arrays;
 pub mod joints;
+mod keypoints;
 mod lbs;
 mod mano;
 pub mod mirror;
@@ -16,6 +17,7 @@ mod skeleton;
 mod tips;
 
 pub use anatomy::Anatomy;
+pub use keypoints::{KeypointGradient, KeypointSkin, Rotations, SkinnedKeypoints};
 pub use model::{HandModel, HandModelError, PosedHand};
 pub use skeleton::{JointTransform, SHAPES, Skeleton, forward_kinematics};
 pub use tips::TipVertices;

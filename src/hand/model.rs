@@ -7,6 +7,7 @@ use nalgebra::{Matrix3, Vector3};
 use super::anatomy::Anatomy;
 use super::arrays::{Malformed, NamedArrays};
 use super::joints::{FINGERS, MANO_JOINTS, MANO_PARENTS, openpose_from_mano};
+use super::keypoints::KeypointSkin;
 use super::lbs::Mesh;
 use super::mano::read_pickle;
 use super::mirror::{mirror_faces, mirror_point, mirror_pose};
@@ -32,6 +33,7 @@ pub struct HandModel {
     faces_right: Vec<[u32; 3]>,
     faces_left: Vec<[u32; 3]>,
     skeleton: Skeleton,
+    keypoints: KeypointSkin,
 }
 
 /// A hand in metres in camera space.
@@ -116,12 +118,14 @@ impl HandModel {
         tips: TipVertices,
     ) -> Result<Self, Malformed> {
         let parameters = Parameters::from_arrays(&arrays?, tips)?;
+        let skeleton = skeleton(&parameters)?;
         Ok(Self {
             name: name.to_owned(),
             mesh: Mesh::new(&parameters),
             tips: parameters.tips,
             faces_left: mirror_faces(&parameters.faces),
-            skeleton: skeleton(&parameters)?,
+            keypoints: KeypointSkin::new(&parameters, &skeleton),
+            skeleton,
             faces_right: parameters.faces,
         })
     }
@@ -152,6 +156,11 @@ impl HandModel {
     /// The right hand's bones in rest pose.
     pub fn skeleton(&self) -> &Skeleton {
         &self.skeleton
+    }
+
+    /// The right hand's 21 joints with the way back of a gradient.
+    pub fn keypoint_skin(&self) -> &KeypointSkin {
+        &self.keypoints
     }
 
     /// Mesh and joints of a pose.

@@ -1,40 +1,33 @@
 //! HMP's network.
 
+use handstream::geometry::rotation::{axis_angle_from_matrix, geodesic_angle, matrix_from_axis_angle};
+use handstream::hand::Rotations;
 use handstream::net::{Checkpoint, Isa};
-use handstream::refine::prior::hmp::{MotionEncoder, MotionField, Signal, time_code};
+use handstream::refine::prior::hmp::{
+    FingerMotion, LOCAL_OUTPUTS, MotionEncoder, MotionField, Signal, losses, rotation, time_code,
+};
+use nalgebra::Vector3;
 
-use super::variant::{Comparison, fixtures};
+use super::recipe::{drawn, features, full_networks};
+use super::variant::{Comparison, entries, fixtures, flat, floats, wide};
 use crate::tensors::Fixture;
 
 /// Of what networks put out, absolute.
 const OUTPUT: f64 = 2e-5;
+/// Of rotations that are made of them by dividing by lengths.
+const ROTATION: f64 = 1e-4;
 /// Relative: of values, of gradients.
 const VALUE: f64 = 1e-4;
 const GRADIENT: f64 = 1e-3;
-
-/// A tensor as the network reads it.
-pub fn floats(fixture: &Fixture, name: &str) -> Vec<f32> {
-    fixture.numbers(name).into_iter().map(|number| number as f32).collect()
-}
 
 /// A tensor `[channels, frames]`.
 fn signal(fixture: &Fixture, name: &str) -> Signal {
     Signal::new(floats(fixture, name), fixture.shape(name)[1])
 }
 
-/// The numbers of 32-bit ones.
-pub fn wide(numbers: &[f32]) -> impl Iterator<Item = f64> + '_ {
-    numbers.iter().map(|&number| f64::from(number))
-}
-
-/// Kullback-Leibler divergence from a standard normal, and its gradients.
-fn divergence(mean: &[f32], log_variance: &[f32]) -> (f64, Vec<f32>, Vec<f32>) {
-    let terms = mean.iter().zip(log_variance).map(|(&mean, &log_variance)| {
-        let (mean, log_variance) = (f64::from(mean), f64::from(log_variance));
-        -0.5 * (1.0 + log_variance - mean * mean - log_variance.exp())
-    });
-    let by_log_variance = log_variance.iter().map(|&l| (f64::from(l).exp() * 0.5 - 0.5) as f32);
-    (terms.sum(), mean.to_vec(), by_log_variance.collect())
+/// Gradients of the divergence by mean and logarithm of variance.
+fn divergence_gradient(mean: &[f32], log_variance: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    (mean.to_vec(), log_variance.iter().map(|&l| (f64::from(l).exp() * 0.5 - 0.5) as f32).collect())
 }
 
 #[test]
@@ -51,7 +44,8 @@ fn a_narrow_network_computes_and_differentiates_what_the_released_one_does() {
         compare.absolute("io.mu", wide(&encoding.mean), OUTPUT);
         compare.absolute("io.logvar", wide(&encoding.log_variance), OUTPUT);
 
-        let (divergence, by_mean, by_log_variance) = divergence(&encoding.mean, &encoding.log_variance);
+        let (by_mean, by_log_variance) = divergence_gradient(&encoding.mean, &encoding.log_variance);
+        let divergence = losses::divergence(&encoding.mean, &encoding.log_variance);
         compare.relative("io.kl", [divergence], VALUE);
         let gradient = encoder.reverse(&encoding, &by_mean, &by_log_variance);
         compare.relative("io.kl_grad_input", wide(&gradient.input.data), GRADIENT);
@@ -75,11 +69,108 @@ fn a_narrow_network_computes_and_differentiates_what_the_released_one_does() {
 }
 
 /// The sum of squares of the numbers that mean something, and its gradient.
-pub fn square_sum(local: &[f32], outputs: usize) -> (f64, Vec<f32>) {
-    let kept = |i: usize| i % outputs < handstream::refine::prior::hmp::LOCAL_OUTPUTS;
+fn square_sum(local: &[f32], outputs: usize) -> (f64, Vec<f32>) {
+    let kept = |i: usize| i % outputs < LOCAL_OUTPUTS;
     let sum = local.iter().enumerate().filter(|(i, _)| kept(*i)).map(|(_, &v)| f64::from(v).powi(2)).sum();
     let gradient = local.iter().enumerate().map(|(i, &v)| if kept(i) { 2.0 * v } else { 0.0 }).collect();
     (sum, gradient)
+}
+
+#[test]
+fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
+    for ((name, fixture), (_, network)) in fixtures("hmp_full_io").into_iter().zip(full_networks()) {
+        let compare = Comparison { name: &name, fixture: &fixture };
+        let features = features(&fixture, &network);
+        compare.absolute("feat_pos", flat(features.positions.iter().flatten()), OUTPUT);
+        compare.absolute("feat_velocity", flat(features.velocities.iter().flatten()), OUTPUT);
+        compare.absolute("feat_angular", flat(features.angular.iter().flatten()), OUTPUT);
+        let six = features.rotations.iter().flatten().flat_map(rotation::rows_from_matrix);
+        compare.absolute("feat_global_xform", six, OUTPUT);
+        // Differences of 32-bit numbers in units of their spread.
+        compare.relative("encoder_input", wide(&features.standardised(&network.usual).data), VALUE);
+
+        let encoding = network.encoder.encode(&signal(&fixture, "encoder_input"));
+        for layer in 0..4 {
+            let activation = encoding.activation(layer);
+            let (tensor, shown) = if layer < 2 {
+                (format!("act_layer{layer}_first8ch"), 8)
+            } else {
+                (format!("act_layer{layer}"), usize::MAX)
+            };
+            let shown = activation.data.len().min(shown.saturating_mul(activation.frames));
+            compare.absolute(&tensor, wide(&activation.data[..shown]), OUTPUT);
+        }
+        compare.absolute("mu_l", wide(&encoding.mean), OUTPUT);
+        compare.absolute("logvar_l", wide(&encoding.log_variance), OUTPUT);
+        compare.absolute("z_l", wide(&drawn(&encoding.mean, &encoding.log_variance, &fixture)), OUTPUT);
+
+        let (field, latent) = (&network.field, floats(&fixture, "z_l"));
+        let outputs = field.local_outputs();
+        let decoding = field.decode(&latent);
+        compare.absolute("local_motion", wide(&decoding.local), OUTPUT);
+        let root = field.decode_root(&decoding, &latent, &vec![0.0; field.latent()[1]]);
+        compare.absolute("global_motion_zg0", wide(&root), OUTPUT);
+
+        let motion = FingerMotion::new(&decoding.local, outputs);
+        let positions = motion.positions(&network.offsets);
+        compare.absolute("rotmat_global", entries(motion.rotations.iter().flatten()), ROTATION);
+        compare.absolute("pos", flat(positions.iter().flatten()), OUTPUT);
+        let own = motion.own_rotations();
+        let axis_angles: Vec<_> = own.iter().flatten().map(axis_angle_from_matrix).collect();
+        let theirs = fixture.points("axis_angle_local");
+        let off = axis_angles.iter().zip(&theirs).map(|(ours, theirs)| {
+            geodesic_angle(&matrix_from_axis_angle(*ours), &matrix_from_axis_angle(*theirs))
+        });
+        compare.within("axis_angle_local", off.fold(0.0, f64::max), ROTATION);
+
+        let raw = square_sum(&decoding.local, outputs);
+        compare.relative("loss_raw", [raw.0], VALUE);
+        compare.relative("grad_raw_z", wide(&field.reverse(&decoding, &raw.1)), GRADIENT);
+
+        let by_rotations: Vec<Rotations> = motion
+            .rotations
+            .iter()
+            .zip(&features.rotations)
+            .map(|(ours, truth)| std::array::from_fn(|j| (ours[j] - truth[j]) * 2.0))
+            .collect();
+        let loss: f64 = by_rotations.iter().flatten().map(|by| by.norm_squared() / 4.0).sum();
+        compare.relative("loss_rot", [loss], VALUE);
+        let by_local = motion.reverse(&by_rotations, outputs);
+        compare.relative("grad_rot_z", wide(&field.reverse(&decoding, &by_local)), GRADIENT);
+
+        let by_positions: Vec<[Vector3<f64>; 16]> = positions
+            .iter()
+            .zip(&features.positions)
+            .map(|(ours, truth)| std::array::from_fn(|j| (ours[j] - truth[j]) * 2.0))
+            .collect();
+        let loss: f64 = by_positions.iter().flatten().map(|by| by.norm_squared() / 4.0).sum();
+        compare.relative("loss_pos", [loss], VALUE);
+        let by_rotations = FingerMotion::positions_reverse(&network.offsets, &by_positions);
+        let by_local = motion.reverse(&by_rotations, outputs);
+        compare.relative("grad_pos_z", wide(&field.reverse(&decoding, &by_local)), GRADIENT);
+    }
+}
+
+#[test]
+fn training_losses_are_the_released_ones() {
+    for (name, fixture) in fixtures("hmp_train_losses") {
+        let compare = Comparison { name: &name, fixture: &fixture };
+        let six = |name: &str| -> Vec<_> {
+            fixture.numbers(name).as_chunks().0.iter().map(rotation::matrix_from_rows).collect()
+        };
+        let orient = losses::rotation_loss(&six("rec_root_orient"), &six("gt_root_orient"));
+        compare.relative("orient_recon_loss", [orient], VALUE);
+        let rotations =
+            losses::rotation_loss(&fixture.matrices("rec_rotmat"), &fixture.matrices("gt_rotmat"));
+        compare.relative("rotmat_recon_loss", [rotations], VALUE);
+        let positions = losses::position_loss(&fixture.points("rec_pos"), &fixture.points("gt_pos"));
+        compare.relative("pos_recon_loss", [positions], VALUE);
+        for (loss, code) in [("local_kl_loss", "l"), ("global_kl_loss", "g")] {
+            let [mean, log_variance] =
+                ["mu", "logvar"].map(|part| floats(&fixture, &format!("{part}_{code}")));
+            compare.relative(loss, [losses::divergence(&mean, &log_variance)], VALUE);
+        }
+    }
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod bio;
 mod hmp;
 mod penetration;
+mod recipe;
 mod variant;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nalgebra::Vector3;
+use nalgebra::{Matrix3, Vector3};
 
 use crate::support::shared;
 use crate::tensors::Fixture;
@@ -76,4 +76,19 @@ pub fn off(ours: impl IntoIterator<Item = f64>, theirs: &[f64]) -> f64 {
 /// The numbers of points, one after the other.
 pub fn flat<'a>(points: impl IntoIterator<Item = &'a Vector3<f64>>) -> impl Iterator<Item = f64> {
     points.into_iter().flat_map(|point| [point.x, point.y, point.z])
+}
+
+/// A tensor's numbers as a network reads them.
+pub fn floats(fixture: &Fixture, name: &str) -> Vec<f32> {
+    fixture.numbers(name).into_iter().map(|number| number as f32).collect()
+}
+
+/// 32-bit numbers as 64-bit ones.
+pub fn wide(numbers: &[f32]) -> impl Iterator<Item = f64> + '_ {
+    numbers.iter().map(|&number| f64::from(number))
+}
+
+/// Entries of matrices, row by row.
+pub fn entries<'a>(matrices: impl IntoIterator<Item = &'a Matrix3<f64>>) -> impl Iterator<Item = f64> {
+    matrices.into_iter().flat_map(|matrix| <[f64; 9]>::try_from(matrix.transpose().as_slice()).unwrap())
 }

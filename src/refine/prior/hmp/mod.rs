@@ -1,15 +1,21 @@
 //! HMP (Duran et al. 2024, "HMP: Hand Motion Priors for Pose and Shape Estimation from Video") with the
 //! user's own checkpoint: a hand's motion over 128 frames as one latent code.
 //!
-//! The network is NeMF's (He et al. 2022): [`MotionEncoder`] turns a motion into a Gaussian over codes,
-//! [`MotionField`] a code into a motion.
+//! The network is NeMF's (He et al. 2022): [`MotionEncoder`] turns a motion ([`Features`]) into a Gaussian over
+//! codes, [`MotionField`] a code into a motion ([`FingerMotion`]). Everything lives in right-hand space.
 
 mod encoder;
+mod features;
 mod field;
+pub mod losses;
+mod motion;
 mod norm;
+pub mod rotation;
 mod signal;
 mod skeleton;
 
 pub use encoder::{EncoderGradient, Encoding, MotionEncoder};
+pub use features::{Features, Statistics};
 pub use field::{CLIP_FRAMES, Decoding, LOCAL_OUTPUTS, MotionField, time_code};
+pub use motion::FingerMotion;
 pub use signal::Signal;

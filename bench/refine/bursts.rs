@@ -40,7 +40,7 @@ pub fn bursts(report: &mut Report) -> Result<()> {
             let config = SceneConfig {
                 seed,
                 frames: FRAMES,
-                course: if seed.is_multiple_of(2) { Course::Walking } else { Course::Standing },
+                course: Course::Standing,
                 close: false,
                 faults: Faults::none(),
                 hidden: vec![gap.clone()],

@@ -1,13 +1,15 @@
 //! The refinement on worlds that are known, and on real clips.
 //!
-//! `cargo bench --bench refine [-- SET...]` with the sets `scenes` (20 scenes of 128 frames: before and after),
-//! `ablations` (the same without each part) and `bursts` (a hand that is hidden for a while). Recorded motion and clips lie below `$HANDSTREAM_SHARED`
-//! (default `../shared`). Prints rows and writes them to `bench/results/refine.json`, set by set.
+//! `cargo bench --bench refine [-- SET...]` with the sets `scenes` (20 scenes of 128 frames, hands at work in
+//! one place: before and after), `walking` (the same, carried along by a walking body), `ablations` (the scenes
+//! without each part), `bursts` (a hand that is hidden for a while), `speed` (time of a chunk), `seams` (a run of
+//! ten chunks) and `long` (ten minutes). Recorded motion and clips lie below `$HANDSTREAM_SHARED` (default
+//! `../shared`). Prints rows and writes them to `bench/results/refine.json`, set by set.
 
 mod bursts;
 mod measure;
 mod report;
-#[allow(dead_code, unused_imports, reason = "tests make their scenes up")]
+mod runs;
 mod scene;
 mod scenes;
 
@@ -18,8 +20,15 @@ use report::Report;
 type Runs = fn(&mut Report) -> Result<()>;
 
 /// Names of the sets and what runs them.
-const SETS: [(&str, Runs); 3] =
-    [("scenes", scenes::scenes), ("ablations", scenes::ablations), ("bursts", bursts::bursts)];
+const SETS: [(&str, Runs); 7] = [
+    ("scenes", scenes::scenes),
+    ("walking", scenes::walking),
+    ("ablations", scenes::ablations),
+    ("bursts", bursts::bursts),
+    ("speed", runs::speed),
+    ("seams", runs::seams),
+    ("long", runs::long),
+];
 
 fn main() -> Result<()> {
     // Cargo passes flags of its own.

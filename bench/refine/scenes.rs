@@ -33,22 +33,26 @@ pub fn material(report: &Report) -> Result<Option<Material>> {
     Ok(Some(Material { head: head::recorded(&head_file)?, clips: recorded_clips(&clips_file)? }))
 }
 
-/// The kinds of scenes, five of each.
-fn config(seed: u64) -> SceneConfig {
+/// Hands at work in one place, before a head that moves; every other pair works close together.
+fn config(seed: u64, course: Course) -> SceneConfig {
     SceneConfig {
         seed,
         frames: FRAMES,
-        course: if seed.is_multiple_of(2) { Course::Walking } else { Course::Standing },
-        close: (seed / 2).is_multiple_of(2),
+        course,
+        close: seed.is_multiple_of(2),
         faults: Faults::default(),
         hidden: Vec::new(),
     }
 }
 
-/// All scenes.
-pub fn all(material: &Material, model: &Arc<HandModel>) -> Result<Vec<(SceneConfig, WorldScene)>> {
+/// All scenes of a course.
+pub fn all(
+    course: Course,
+    material: &Material,
+    model: &Arc<HandModel>,
+) -> Result<Vec<(SceneConfig, WorldScene)>> {
     let scene = |seed| {
-        let config = config(seed);
+        let config = config(seed, course);
         Ok((config.clone(), WorldScene::new(&config, material, model)?))
     };
     (0..SCENES).map(scene).collect()
@@ -67,9 +71,8 @@ struct ByKind {
 
 impl ByKind {
     fn add(&mut self, config: &SceneConfig, means: &Means) {
-        let course = if config.course == Course::Walking { "walking" } else { "standing" };
         let distance = if config.close { "close" } else { "apart" };
-        for kind in ["all", course, distance] {
+        for kind in ["all", distance] {
             let at = self.kinds.iter().position(|(name, _)| *name == kind).unwrap_or_else(|| {
                 self.kinds.push((kind, Means::default()));
                 self.kinds.len() - 1
@@ -85,11 +88,21 @@ impl ByKind {
     }
 }
 
-/// Before and after, all kinds of scenes.
+/// Hands at work in one place of the world, the head moving as recorded about the body.
 pub fn scenes(report: &mut Report) -> Result<()> {
+    before_and_after(report, Course::Standing)
+}
+
+/// Hands carried along by a body that walks. Where hands and camera share their way, nothing that is seen tells
+/// its scale.
+pub fn walking(report: &mut Report) -> Result<()> {
+    before_and_after(report, Course::Walking)
+}
+
+fn before_and_after(report: &mut Report, course: Course) -> Result<()> {
     let Some(material) = material(report)? else { return Ok(()) };
     let model = Arc::new(HandModel::open());
-    let scenes = all(&material, &model)?;
+    let scenes = all(course, &material, &model)?;
     let (mut truth, mut unscaled, mut before, mut after, mut whole) =
         (ByKind::default(), ByKind::default(), ByKind::default(), ByKind::default(), ByKind::default());
     let mut scales = Scales::default();
@@ -108,10 +121,14 @@ pub fn scenes(report: &mut Report) -> Result<()> {
         after.add(config, &measured(scene, &restricted(&hands, &front_end), &model));
         whole.add(config, &measured(scene, &hands, &model));
         scales.add(scene, &result, &model);
+        let place = |frame: &crate::scene::Truth| frame.world_from_camera.translation.vector;
+        let centre = scene.truth.iter().map(place).sum::<nalgebra::Vector3<f64>>() / FRAMES as f64;
+        let sway =
+            scene.truth.iter().map(|frame| (place(frame) - centre).norm()).sum::<f64>() / FRAMES as f64;
         report.say(&format!(
-            "scene {:2} {:?}{}: seen {:?} of {FRAMES}, filled {}, outliers {}, flips {}",
+            "scene {:2}{}: camera {sway:.2} m about its middle, seen {:?} of {FRAMES}, filled {}, \
+             outliers {}, flips {}",
             config.seed,
-            config.course,
             if config.close { ", close" } else { "" },
             front_end.iter().map(|hand| hand.len()).collect::<Vec<_>>(),
             result.statistics.filled,
@@ -185,7 +202,7 @@ impl Scales {
 pub fn ablations(report: &mut Report) -> Result<()> {
     let Some(material) = material(report)? else { return Ok(()) };
     let model = Arc::new(HandModel::open());
-    let scenes = all(&material, &model)?;
+    let scenes = all(Course::Standing, &material, &model)?;
     let ours = RefineConfig::ours;
     let with = |change: fn(&mut RefineConfig)| {
         let mut config = ours();

@@ -9,6 +9,6 @@ pub mod random;
 mod smooth;
 mod world;
 
-pub use clip::{Clip, made_up as made_up_clips, recorded as recorded_clips};
+pub use clip::{made_up as made_up_clips, recorded as recorded_clips};
 pub use detector::Faults;
 pub use world::{Course, Material, SIDES, SceneConfig, Truth, WorldScene, interpenetration};

@@ -35,7 +35,7 @@ const WANDER_HERTZ: [f64; 2] = [0.12, 0.45];
 /// How much of the steps hands take over from the head while walking: the bell of the body's path, seconds.
 const BODY_SECONDS: [f64; 2] = [0.1, 0.3];
 /// Bell of the path of a body that stands, seconds: what is faster is the head's own motion.
-const STANDING_SECONDS: f64 = 0.8;
+const STANDING_SECONDS: f64 = 1.5;
 /// Standard deviations of size and of the other shape coefficients.
 const SHAPE_SIGMA: [f64; 2] = [0.6, 1.0];
 /// Standard deviation of each angle by which a hand is turned away from the recording, radians.
@@ -59,8 +59,8 @@ const WORLD_SCALE: [f64; 2] = [0.5, 3.0];
 const SCALE_DRIFT: f64 = 0.01;
 const TURN_DRIFT: f64 = 1.5e-3;
 const STEP_DRIFT: f64 = 2e-3;
-const TURN_NOISE: f64 = 5e-4;
-const STEP_NOISE: f64 = 5e-4;
+const TURN_NOISE: f64 = 2.5e-4;
+const STEP_NOISE: f64 = 2.5e-4;
 
 /// How the camera goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

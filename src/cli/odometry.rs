@@ -77,7 +77,10 @@ impl OdometryArgs {
         options.picture_fps = self.fps.unwrap_or(options.picture_fps);
         let mut source = open(&self.source, &options)?;
         let info = source.info().clone();
-        let working = WorkingSize::new(&self.intrinsics.camera(&info)?, WORKING_SIDE);
+        let mut working = WorkingSize::new(&self.intrinsics.camera(&info)?, WORKING_SIDE);
+        if matches!(self.backend, BackendName::Dpvo) {
+            working = working.undistorted();
+        }
         let mut masks = if self.mask_hands { Some(HandMasks::new()?) } else { None };
         let waiting = if info.live { Waiting::Newest } else { Waiting::Every };
         let backend = self.backend(working.camera(), &info)?;

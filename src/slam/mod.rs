@@ -8,6 +8,7 @@ mod hands;
 mod known;
 mod odometry;
 pub mod points;
+mod remap;
 mod working;
 
 pub use hands::hand_boxes;

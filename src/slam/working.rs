@@ -3,18 +3,21 @@
 use std::borrow::Cow;
 
 use super::odometry::PixelBox;
+use super::remap::Remap;
 use crate::frame::{Frame, PictureSize};
 use crate::geometry::CameraModel;
 
 /// Longest side of the pictures that odometry works on, pixels.
 pub const WORKING_SIDE: usize = 720;
 
-/// How pictures of one camera become pictures of the working size: blocks of pixels are averaged.
+/// How pictures of one camera become pictures of the working size: blocks of pixels are averaged and, for back ends
+/// that need it, the lens's distortion is taken out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkingSize {
     full: PictureSize,
     block: usize,
     camera: CameraModel,
+    remap: Option<Remap>,
 }
 
 impl WorkingSize {
@@ -33,7 +36,16 @@ impl WorkingSize {
             size: PictureSize::new(full.width / block, full.height / block),
             ..camera.clone()
         };
-        Self { full, block, camera: small }
+        Self { full, block, camera: small, remap: None }
+    }
+
+    /// The same for a back end that cannot work with a lens that distorts: pictures are those of a pinhole.
+    pub fn undistorted(mut self) -> Self {
+        self.remap = Remap::new(&self.camera);
+        if self.remap.is_some() {
+            self.camera.distortion = [0.0; 5];
+        }
+        self
     }
 
     /// The intrinsics at the working size.
@@ -45,9 +57,21 @@ impl WorkingSize {
     /// end to refuse.
     pub fn frame<'a>(&self, frame: &'a Frame) -> Cow<'a, Frame> {
         let as_claimed = frame.size == self.full && frame.pixels.len() == frame.size.rgb_bytes();
-        if self.block == 1 || !as_claimed {
+        if !as_claimed {
             return Cow::Borrowed(frame);
         }
+        let small = (self.block > 1).then(|| self.blocks(frame));
+        let pixels = match &self.remap {
+            Some(remap) => Some(remap.pixels(small.as_deref().unwrap_or(&frame.pixels))),
+            None => small,
+        };
+        let Some(pixels) = pixels else { return Cow::Borrowed(frame) };
+        let Frame { timestamp, sequence, .. } = *frame;
+        Cow::Owned(Frame { pixels, size: self.camera.size, timestamp, sequence })
+    }
+
+    /// The means of blocks of pixels.
+    fn blocks(&self, frame: &Frame) -> Vec<u8> {
         let (size, block) = (self.camera.size, self.block);
         let area = (block * block) as u32;
         let mut pixels = Vec::with_capacity(size.rgb_bytes());
@@ -65,18 +89,19 @@ impl WorkingSize {
             }
             pixels.extend(sums.iter().map(|&sum| ((sum + area / 2) / area) as u8));
         }
-        Cow::Owned(Frame { pixels, size, timestamp: frame.timestamp, sequence: frame.sequence })
+        pixels
     }
 
     /// A box of the full picture at the working size.
     pub fn pixel_box(&self, full: &PixelBox) -> PixelBox {
         let small = |v: f32| (v + 0.5) / self.block as f32 - 0.5;
-        PixelBox {
+        let small = PixelBox {
             left: small(full.left),
             top: small(full.top),
             right: small(full.right),
             bottom: small(full.bottom),
-        }
+        };
+        self.remap.as_ref().map_or(small, |remap| remap.pixel_box(&small))
     }
 }
 
@@ -84,7 +109,7 @@ impl WorkingSize {
 mod tests {
     use super::*;
     use crate::frame::Timestamp;
-    use crate::geometry::CameraPoint;
+    use crate::geometry::{CameraPoint, Pixel};
 
     #[test]
     fn a_point_is_seen_at_the_same_place_of_the_smaller_picture() {
@@ -115,6 +140,35 @@ mod tests {
             PixelBox { left: large.x - 4.0, top: large.y - 4.0, right: large.x + 4.0, bottom: large.y + 4.0 };
         let hidden = working.pixel_box(&around);
         assert!(hidden.contains(small) && (hidden.right - hidden.left - 4.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn an_undistorted_picture_shows_a_point_where_a_pinhole_would() {
+        let ideal = CameraModel::from_fov(80.0, PictureSize::new(1280, 720));
+        let camera = CameraModel { distortion: [-0.25, 0.05, 0.001, -0.002, 0.0], ..ideal };
+        let working = WorkingSize::new(&camera, WORKING_SIDE).undistorted();
+        assert_eq!(working.camera().distortion, [0.0; 5]);
+        let point = CameraPoint::new(0.35, -0.2, 0.7);
+        let (seen, ideal) = (camera.project(point).unwrap(), working.camera().project(point).unwrap());
+        // A soft spot around where the lens shows the point.
+        let light = |x: usize, y: usize| {
+            let distance = Pixel::new(x as f32, y as f32).distance(seen);
+            (250.0 - 25.0 * distance).max(0.0) as u8
+        };
+        let pixels = (0..720).flat_map(|y| (0..1280).flat_map(move |x| [light(x, y); 3])).collect();
+        let frame = Frame { pixels, size: camera.size, timestamp: Timestamp(0), sequence: 0 };
+        let frame = working.frame(&frame);
+        let (mut sum, mut x_sum, mut y_sum) = (0.0, 0.0, 0.0);
+        for (number, &[value, ..]) in frame.pixels.as_chunks::<3>().0.iter().enumerate() {
+            let value = f32::from(value);
+            sum += value;
+            x_sum += value * (number % 640) as f32;
+            y_sum += value * (number / 640) as f32;
+        }
+        assert!(Pixel::new(x_sum / sum, y_sum / sum).distance(ideal) < 0.2, "{ideal:?}");
+        let around =
+            PixelBox { left: seen.x - 4.0, top: seen.y - 4.0, right: seen.x + 4.0, bottom: seen.y + 4.0 };
+        assert!(working.pixel_box(&around).contains(ideal));
     }
 
     #[test]

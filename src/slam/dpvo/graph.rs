@@ -103,6 +103,13 @@ impl<F> PatchGraph<F> {
         self.poses.is_empty()
     }
 
+    /// Matches of older patches in the newest frame, each counted by its weight, 0..1.
+    pub fn matches_of_newest(&self) -> f64 {
+        let Some(newest) = self.len().checked_sub(1) else { return 0.0 };
+        let seen = self.edges.list.iter().filter(|edge| edge.frame == newest && edge.source != newest);
+        seen.map(|edge| (edge.weight.x + edge.weight.y) / 2.0).sum()
+    }
+
     /// The patches of kept frame `frame`.
     pub fn patches_of(&self, frame: usize) -> Range<usize> {
         frame * self.per_frame..(frame + 1) * self.per_frame

@@ -21,8 +21,15 @@ const GRID: usize = 16;
 /// Least side of a picture.
 const LEAST_SIDE: usize = 64;
 
-/// DPVO: needs the user's weights. Poses are [`OdometryState::Tracking`] from the eighth kept frame on; the
-/// network does not know when it is lost.
+/// Matches, counted by how sure the network is of each, without which the newest frame has no pose: twice the three
+/// points that a pose takes.
+const LEAST_MATCHES: f64 = 6.0;
+
+/// DPVO: needs the user's weights. Poses are [`OdometryState::Tracking`] from the eighth kept frame on.
+///
+/// The release never says that it is lost. Here a frame is [`OdometryState::Lost`] where the network's own weights
+/// give nearly all matches up, so that the pose is the motion model's and nobody's observation. That is a lower
+/// bound: a network that is sure and wrong is not noticed.
 ///
 /// Memory grows with the kept frames: 2.3 kB each at the default settings, with loop closure 0.7 MB each for
 /// the last thousand and 2 MB of edges for every ten.
@@ -51,7 +58,7 @@ impl DpvoOdometry {
             return refused("its focal lengths must be positive and all its numbers finite");
         }
         if camera.distortion != [0.0; 5] {
-            return refused("its lens distorts; give undistorted pictures and their intrinsics");
+            return refused("its lens distorts; let WorkingSize::undistorted take that out of the pictures");
         }
         if camera.size.width.min(camera.size.height) < LEAST_SIDE {
             return refused("its pictures are smaller than 64 pixels; give larger ones");
@@ -85,7 +92,9 @@ impl DpvoOdometry {
 
     fn state(&self, outcome: &Outcome) -> OdometryState {
         let dropped = self.schedule.graph().inputs.last() != Some(&(self.inputs.len() - 1));
-        if self.schedule.is_started() {
+        if self.schedule.is_started() && self.schedule.graph().matches_of_newest() < LEAST_MATCHES {
+            OdometryState::Lost
+        } else if self.schedule.is_started() {
             OdometryState::Tracking
         } else if dropped && outcome.first_motion.is_some() && self.schedule.graph().len() == 1 {
             OdometryState::Still

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use nalgebra::{Isometry3, Vector2, Vector3};
+use nalgebra::{Isometry3, Point3, Vector2, Vector3};
 
 use super::bundle::{Bundle, Observation, SeenFrom};
 use super::descriptor::Descriptor;
-use super::pose::reprojection;
+use super::pose::{HUBER_PX, refine_pose, reprojection};
 use super::pyramid::Pyramid;
-use super::triangulation::Sight;
+use super::triangulation::{Sight, triangulate};
 use crate::geometry::Pixel;
 
 /// Keyframes whose pictures are kept, so that a point can be looked for by its patch.
 const KEPT_PICTURES: usize = 12;
+
+/// Fewer points do not place a keyframe.
+const LEAST_PLACING: usize = 15;
 
 /// Fewer points are not worth keeping when a map is lost.
 const WORTH_KEEPING: usize = 100;
@@ -64,6 +67,8 @@ pub(super) struct Adjustment {
     pub bundle: Bundle,
     keyframes: Vec<KeyframeId>,
     points: Vec<PointId>,
+    /// Points from here on did not exist yet.
+    next: u64,
 }
 
 /// Keyframes and points that belong together: one place, one scale.
@@ -234,11 +239,17 @@ impl Map {
             points.push(id);
         }
         let cameras = keyframes.iter().map(|id| self.pose(*id)).collect();
-        Adjustment { bundle: Bundle { cameras, free, points: seen, focal }, keyframes, points }
+        Adjustment {
+            bundle: Bundle { cameras, free, points: seen, focal },
+            keyframes,
+            points,
+            next: self.next,
+        }
     }
 
-    /// Takes over an adjusted part. What was added meanwhile moves along with its newest keyframe. Sightings
-    /// farther than `limit` (units of z = 1) from their point go, and points left with fewer than two.
+    /// Takes over an adjusted part. Keyframes added meanwhile are placed by the points in it, points added meanwhile
+    /// by their sightings. Sightings of adjusted keyframes farther than `limit` (units of z = 1) from their point go,
+    /// and points left with fewer than two.
     pub fn take_over(&mut self, adjusted: &Adjustment, limit: f64) {
         let bundle = &adjusted.bundle;
         let moving = adjusted.keyframes.iter().zip(&bundle.cameras).take(bundle.free);
@@ -250,30 +261,33 @@ impl Map {
         else {
             return;
         };
-        let old_from_new_world = self.pose(*newest).inverse() * pose;
         let newest = *newest;
-        let new_world_from_old = old_from_new_world.inverse();
-        for later in self.here.keyframes.iter().rev().take_while(|later| **later > newest) {
-            if let Some(pose) = self.poses.get_mut(later.0) {
-                *pose *= old_from_new_world;
-            }
-        }
+        let old_from_new_world = self.pose(newest).inverse() * pose;
         for (id, pose) in moving {
-            if let Some(place) = self.poses.get_mut(id.0) {
-                *place = *pose;
-            }
+            self.place(*id, *pose);
         }
         let known: HashMap<_, _> =
             adjusted.points.iter().zip(&bundle.points).map(|(id, point)| (*id, point.position)).collect();
         for (id, point) in &mut self.here.points {
-            match known.get(id) {
-                Some(position) => point.position = *position,
-                None if point.sightings.first().is_some_and(|s| s.keyframe >= newest) => {
-                    point.position = (new_world_from_old * nalgebra::Point3::from(point.position)).coords;
-                }
-                None => {}
+            if let Some(position) = known.get(id) {
+                point.position = *position;
             }
         }
+        let later = self.here.keyframes.partition_point(|keyframe| *keyframe <= newest);
+        for keyframe in self.here.keyframes.split_off(later) {
+            let moved = self.pose(keyframe) * old_from_new_world;
+            let placed = self.placed_by(keyframe, &known, bundle.focal, &moved);
+            self.place(keyframe, placed.unwrap_or(moved));
+            self.here.keyframes.push(keyframe);
+        }
+        let new_world_from_old = old_from_new_world.inverse();
+        let mut added = self.here.points.split_off(&PointId(adjusted.next));
+        for point in added.values_mut() {
+            let sights: Vec<_> = point.sightings.iter().map(|s| self.line_of_sight(s)).collect();
+            let moved = || (new_world_from_old * Point3::from(point.position)).coords;
+            point.position = triangulate(&sights, limit).unwrap_or_else(moved);
+        }
+        self.here.points.append(&mut added);
         let poses = &self.poses;
         self.here.points.retain(|id, point| {
             if !known.contains_key(id) {
@@ -282,11 +296,27 @@ impl Map {
             let position = point.position;
             point.sightings.retain(|sighting| {
                 let pose = poses.get(sighting.keyframe.0);
-                pose.and_then(|pose| reprojection(pose, &position, &sighting.ray))
-                    .is_some_and(|r| r.norm() < limit)
+                let off = pose.and_then(|pose| reprojection(pose, &position, &sighting.ray));
+                sighting.keyframe > newest || off.is_some_and(|r| r.norm() < limit)
             });
             point.sightings.len() >= 2
         });
+    }
+
+    /// The pose of a keyframe by the points in `known` that it sees; `None` where they are too few.
+    fn placed_by(
+        &self,
+        keyframe: KeyframeId,
+        known: &HashMap<PointId, Vector3<f64>>,
+        focal: f64,
+        start: &Isometry3<f64>,
+    ) -> Option<Isometry3<f64>> {
+        let seen = self.points().filter_map(|(id, point)| {
+            let sighting = point.sightings.iter().rev().find(|sighting| sighting.keyframe == keyframe)?;
+            Some((*known.get(&id)?, sighting.ray))
+        });
+        let (world, rays): (Vec<_>, Vec<_>) = seen.unzip();
+        (world.len() >= LEAST_PLACING).then(|| refine_pose(start, &world, &rays, focal, HUBER_PX))?
     }
 
     /// Gives up the points not seen for longest until at most `most` are left.
@@ -298,6 +328,53 @@ impl Map {
         by_age.sort_unstable();
         for (_, id) in &by_age[..by_age.len() - most] {
             self.here.points.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::slam::points::pyramid::Level;
+
+    #[test]
+    fn what_was_added_while_the_map_was_adjusted_goes_along() {
+        let look = |k: usize| Isometry3::new(Vector3::x() * -0.1 * k as f64, Vector3::y() * 0.02 * k as f64);
+        let see = |k: usize, position: &Vector3<f64>| Sighting {
+            keyframe: KeyframeId(k),
+            ray: reprojection(&look(k), position, &Vector2::zeros()).unwrap(),
+        };
+        let mut random = Random::new(5);
+        let mut places =
+            (0..60).map(|_| Vector3::new(random.signed(), random.signed(), 4.0 + random.signed()));
+        let point = |position: Vector3<f64>, seen: std::ops::Range<usize>| MapPoint {
+            position,
+            sightings: seen.map(|k| see(k, &position)).collect(),
+            pixel: Pixel::default(),
+            descriptor: None,
+        };
+        let picture = || Pyramid::new(Level::from_fn(16, 16, |_, _| 0), 1);
+        let mut map = Map::default();
+        (0..5).for_each(|k| {
+            map.add_keyframe(look(k), picture());
+        });
+        let known: Vec<_> = places.by_ref().take(40).map(|p| (map.add_point(point(p, 1..5)), p)).collect();
+        let mut adjustment = map.adjustment(4, 500.0);
+        // Meanwhile: a keyframe that sees the known points, and points that older keyframes saw as well.
+        map.add_keyframe(look(5), picture());
+        known.iter().for_each(|(id, p)| map.sight(*id, see(5, p), Pixel::default(), None));
+        let added: Vec<_> = places.map(|p| (map.add_point(point(p, 2..6)), p)).collect();
+        let new_from_old = Isometry3::new(Vector3::new(0.3, -0.2, 0.5), Vector3::new(0.1, 0.2, -0.1));
+        let free = adjustment.bundle.free;
+        adjustment.bundle.cameras[..free].iter_mut().for_each(|camera| *camera *= new_from_old.inverse());
+        let moved = |p: &Vector3<f64>| (new_from_old * Point3::from(*p)).coords;
+        adjustment.bundle.points.iter_mut().for_each(|p| p.position = moved(&p.position));
+        map.take_over(&adjustment, 0.01);
+        let off = map.pose(KeyframeId(5)) * new_from_old * look(5).inverse();
+        assert!(off.translation.vector.norm() < 1e-6 && off.rotation.angle() < 1e-6, "{off}");
+        for (id, position) in known.iter().chain(&added) {
+            assert!((map.point(*id).unwrap().position - moved(position)).norm() < 1e-6);
         }
     }
 }

@@ -223,3 +223,26 @@ impl<F> PatchGraph<F> {
         poses
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_of_the_newest_frame_count_by_their_weight_and_its_own_patches_do_not() {
+        let camera = PatchCamera { fx: 100.0, fy: 100.0, cx: 40.0, cy: 30.0 };
+        let mut graph = PatchGraph::new(camera, 2, 0);
+        assert_eq!(graph.matches_of_newest(), 0.0);
+        let patch = Patch { centre: Vector2::new(20.0, 20.0), inverse_depth: 0.5 };
+        for input in 0..3 {
+            graph.push(input, Isometry3::identity(), &[patch; 2], ());
+        }
+        let edges = [(0, 2, 0.9), (2, 2, 0.5), (4, 2, 1.0), (0, 1, 1.0)];
+        let edges = edges.map(|(patch, frame, weight)| {
+            let weight = Vector2::new(weight, weight - 0.2);
+            Edge { weight, ..graph.edge(patch, frame) }
+        });
+        graph.edges.extend(edges);
+        assert!((graph.matches_of_newest() - 1.2).abs() < 1e-12);
+    }
+}

@@ -204,6 +204,22 @@ pub(crate) struct Bent {
 impl Bent {
     /// Derivative of key point `k` by an angle that moves it.
     pub fn angle_derivative(&self, k: usize, angle: usize) -> Vector3<f64> {
-        self.axes[angle].cross(&(self.keypoints[k] - self.pivots[angle]))
+        self.turned(angle, &self.keypoints[k])
+    }
+
+    /// Where `point` (relative to the wrist) lies in the frame of the bone that ends in key point `k`; the
+    /// wrist's own bone is the palm.
+    pub fn in_bone(&self, k: usize, point: &Vector3<f64>) -> Vector3<f64> {
+        self.frames[k].tr_mul(&(point - self.joints[parent_of(k)]))
+    }
+
+    /// The point relative to the wrist that lies at `place` of the bone that ends in key point `k`.
+    pub fn of_bone(&self, k: usize, place: &Vector3<f64>) -> Vector3<f64> {
+        self.joints[parent_of(k)] + self.frames[k] * place
+    }
+
+    /// Derivative by an angle of a point that the angle moves.
+    pub fn turned(&self, angle: usize, point: &Vector3<f64>) -> Vector3<f64> {
+        self.axes[angle].cross(&(point - self.pivots[angle]))
     }
 }

@@ -145,6 +145,11 @@ impl HandModel {
         self.mesh.vertex_count()
     }
 
+    /// The joint (MANO order) that moves each vertex the most.
+    pub fn leading_joints(&self) -> Vec<usize> {
+        self.mesh.leading_joints()
+    }
+
     /// Triangles of one side's mesh, counter-clockwise seen from outside.
     pub fn faces(&self, side: Side) -> &[[u32; 3]] {
         match side {

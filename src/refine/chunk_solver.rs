@@ -2,15 +2,22 @@
 
 use std::time::Instant;
 
-use super::config::RefineConfig;
+use super::belief::{FrameBelief, MotionFrame, MotionPrior};
+use super::config::{Infill, RefineConfig};
 use super::data::{Chunk, Deadline, RefineStatistics, StageStatistics};
-use super::scene::{CameraWay, HandChain, Sorted, first_scale, remove_outliers, world_postures};
-use super::solver::{Estimate, HandEstimate, Outcome, Problem, ScalePrior, minimise};
+use super::scene::{
+    CameraWay, ContactFinder, HandChain, Sorted, first_scale, remove_outliers, world_postures,
+};
+use super::solver::{Estimate, HandEstimate, JointTerms, Outcome, Problem, ScalePrior, minimise};
 use super::stitch::Carried;
+use super::terms::biomechanics::BiomechanicalLimits;
+use crate::fit::parameters::Posture;
 use crate::hand::HandModel;
 
 /// Information on the logarithm of a scale that was only guessed: a factor of three either way.
 const GUESSED_SCALE: f64 = 1.0;
+/// How often stage III looks for hands in each other.
+const CONTACT_ROUNDS: usize = 2;
 
 /// A chunk whose hands are placed.
 pub(super) struct Solved {
@@ -22,70 +29,178 @@ pub(super) struct Solved {
     pub statistics: RefineStatistics,
 }
 
-/// Runs all stages that the configuration asks for.
-#[allow(clippy::too_many_arguments, reason = "called once; the parts are of different owners")]
-pub(super) fn solve(
-    chunk: &Chunk,
-    sorted: &Sorted,
-    way: CameraWay,
-    model: &HandModel,
-    config: &RefineConfig,
-    carried: &Carried,
-    deadline: &Deadline,
-    started: Instant,
-) -> Solved {
-    let mut statistics = RefineStatistics::default();
-    let mut hands: Vec<HandChain> = sorted
-        .hands
-        .iter()
-        .filter_map(|track| {
-            let agreed = |own: &_, seen| carried.agreed_shape(track.side, own, seen);
-            HandChain::new(track, chunk, model, config, agreed)
-        })
-        .collect();
-    let guess = first_scale(&hands, &way);
-    let scale_prior = match carried.scale {
-        Some(carried) if way.scale_free() => carried,
-        _ => ScalePrior { logarithm: guess.map_or(0.0, f64::ln), information: GUESSED_SCALE },
-    };
-    let scale = if way.scale_free() { scale_prior.logarithm.exp() } else { 1.0 };
-    for hand in &mut hands {
-        statistics.outliers += remove_outliers(hand, &way, scale);
-    }
-    hands.retain(|hand| hand.nodes.iter().any(|node| node.provisional.is_some()));
-    let start = hands
-        .iter()
-        .map(|hand| HandEstimate { postures: world_postures(hand, &way, scale), betas: hand.betas });
-    let mut estimate = Estimate { hands: start.collect(), scale };
-    statistics.stages.push(StageStatistics {
-        stage: "infill",
-        took: started.elapsed(),
-        ..StageStatistics::default()
-    });
-    let mut scale_information = 0.0;
-    if !hands.is_empty() {
-        let stages = [("world", config.stages.world, config.solver.world_iterations)];
-        for (name, runs, iterations) in stages {
-            if !runs {
-                continue;
-            }
-            let started = Instant::now();
-            let problem = Problem { hands: &hands, way: &way, config, scale_prior };
-            let outcome = minimise(&problem, estimate, iterations, deadline);
-            statistics.out_of_time |= outcome.out_of_time;
-            statistics.stages.push(told(name, &outcome, started));
-            scale_information = outcome.scale_information;
-            estimate = outcome.estimate;
-        }
-    }
-    Solved { way, hands, estimate, scale_information, statistics }
+/// What the stages work with.
+pub(super) struct ChunkSolver<'a> {
+    pub model: &'a HandModel,
+    pub config: &'a RefineConfig,
+    pub limits: &'a BiomechanicalLimits,
+    pub prior: Option<&'a mut dyn MotionPrior>,
+    pub carried: &'a Carried,
+    pub deadline: &'a Deadline,
 }
 
-fn told(stage: &'static str, outcome: &Outcome, started: Instant) -> StageStatistics {
-    StageStatistics {
-        stage,
-        took: started.elapsed(),
-        iterations: outcome.iterations,
-        costs: outcome.before.compared(&outcome.after),
+impl ChunkSolver<'_> {
+    /// Runs all stages that the configuration asks for.
+    pub fn solve(mut self, chunk: &Chunk, sorted: &Sorted, way: CameraWay) -> Solved {
+        let (mut solved, scale_prior) = self.begin(chunk, sorted, way);
+        if solved.hands.is_empty() {
+            return solved;
+        }
+        if self.config.stages.world {
+            let started = Instant::now();
+            let outcome = self.minimise(&solved, scale_prior, None, self.config.solver.world_iterations);
+            solved.take("world", outcome, started);
+        }
+        if self.config.stages.joint {
+            self.joint(chunk, &mut solved, scale_prior);
+        }
+        solved
+    }
+
+    /// Stage I: hands, a first scale, postures to begin with.
+    fn begin(&mut self, chunk: &Chunk, sorted: &Sorted, mut way: CameraWay) -> (Solved, ScalePrior) {
+        let started = Instant::now();
+        let chains = sorted.hands.iter().filter_map(|track| {
+            let agreed = |own: &_, seen| self.carried.agreed_shape(track.side, own, seen);
+            HandChain::new(track, chunk, self.model, self.config, agreed)
+        });
+        let mut hands: Vec<HandChain> = chains.collect();
+        let first = first_scale(&hands, &way);
+        way.carry(way.smoothed(first.and_then(|(_, bell)| bell)));
+        let scale_prior = match self.carried.scale {
+            Some(carried) if way.scale_free() => carried,
+            _ => {
+                let logarithm = first.map_or(0.0, |(scale, _)| scale.ln());
+                ScalePrior { logarithm, information: GUESSED_SCALE }
+            }
+        };
+        let scale = if way.scale_free() { scale_prior.logarithm.exp() } else { 1.0 };
+        let mut statistics = RefineStatistics::default();
+        for hand in &mut hands {
+            statistics.outliers += remove_outliers(hand, &way, scale);
+        }
+        hands.retain(|hand| hand.nodes.iter().any(|node| node.provisional.is_some()));
+        let start = hands
+            .iter()
+            .map(|hand| HandEstimate { postures: world_postures(hand, &way, scale), betas: hand.betas });
+        let mut estimate = Estimate { hands: start.collect(), scale };
+        if let (Infill::Prior, Some(prior)) = (self.config.stages.infill, self.prior.as_deref_mut()) {
+            for (hand, own) in hands.iter().zip(&mut estimate.hands) {
+                for stretch in stretches(hand) {
+                    let mut motion = motion(chunk, hand, &own.postures, stretch.clone());
+                    prior.fill(&mut motion);
+                    for (posture, frame) in own.postures[stretch].iter_mut().zip(motion) {
+                        take_filled(posture, frame, hand);
+                    }
+                }
+            }
+        }
+        let took = started.elapsed();
+        statistics.stages.push(StageStatistics { stage: "infill", took, ..StageStatistics::default() });
+        (Solved { way, hands, estimate, scale_information: 0.0, statistics }, scale_prior)
+    }
+
+    /// Stage III: both hands with human limits, without being in each other, as the prior expects.
+    fn joint(&mut self, chunk: &Chunk, solved: &mut Solved, scale_prior: ScalePrior) {
+        let started = Instant::now();
+        let stages = &self.config.stages;
+        let pose = &self.config.pose;
+        let finder = (stages.penetration && pose.penetration > 0.0 && solved.hands.len() == 2)
+            .then(|| ContactFinder::new(self.model));
+        let mut terms = JointTerms {
+            limits: (stages.biomechanics && pose.biomechanics > 0.0).then(|| self.limits.clone()),
+            ..JointTerms::default()
+        };
+        if stages.prior {
+            terms.beliefs = self.beliefs(chunk, solved);
+        }
+        for _ in 0..CONTACT_ROUNDS {
+            if let (Some(finder), [left, right], [own_left, own_right]) =
+                (&finder, &solved.hands[..], &solved.estimate.hands[..])
+            {
+                terms.contacts = finder.find([(left, own_left), (right, own_right)]);
+            }
+            if solved.statistics.out_of_time {
+                return;
+            }
+            let iterations = self.config.solver.joint_iterations;
+            let outcome = self.minimise(solved, scale_prior, Some(&terms), iterations);
+            solved.take("joint", outcome, started);
+            if terms.contacts.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn beliefs(&mut self, chunk: &Chunk, solved: &Solved) -> Vec<Vec<Option<FrameBelief>>> {
+        let Some(prior) = self.prior.as_deref_mut() else { return Vec::new() };
+        let mut of = |hand: &HandChain, own: &HandEstimate| {
+            let stretches = stretches(hand).into_iter();
+            stretches.flat_map(|s| prior.believe(&motion(chunk, hand, &own.postures, s))).collect()
+        };
+        solved.hands.iter().zip(&solved.estimate.hands).map(|(hand, own)| of(hand, own)).collect()
+    }
+
+    fn minimise(
+        &self,
+        solved: &Solved,
+        scale_prior: ScalePrior,
+        joint: Option<&JointTerms>,
+        iterations: usize,
+    ) -> Outcome {
+        let problem =
+            Problem { hands: &solved.hands, way: &solved.way, config: self.config, scale_prior, joint };
+        minimise(&problem, solved.estimate.clone(), iterations, self.deadline)
+    }
+}
+
+impl Solved {
+    /// Takes over what a stage found. Rounds of one stage count as one.
+    fn take(&mut self, stage: &'static str, outcome: Outcome, started: Instant) {
+        self.statistics.out_of_time |= outcome.out_of_time;
+        if outcome.scale_information > 0.0 {
+            self.scale_information = outcome.scale_information;
+        }
+        self.estimate = outcome.estimate;
+        let stages = &mut self.statistics.stages;
+        let before = stages.pop_if(|last| last.stage == stage).map_or(0, |last| last.iterations);
+        stages.push(StageStatistics {
+            stage,
+            took: started.elapsed(),
+            iterations: before + outcome.iterations,
+            costs: outcome.before.compared(&outcome.after),
+        });
+    }
+}
+
+/// The stretches of a hand, as ranges of its nodes.
+fn stretches(hand: &HandChain) -> Vec<std::ops::Range<usize>> {
+    let starts = hand.nodes.iter().enumerate().filter(|(_, node)| node.since.is_none()).map(|(i, _)| i);
+    let starts: Vec<usize> = starts.chain([hand.nodes.len()]).collect();
+    starts.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+fn motion(
+    chunk: &Chunk,
+    hand: &HandChain,
+    postures: &[Posture],
+    stretch: std::ops::Range<usize>,
+) -> Vec<MotionFrame> {
+    let frame = |i: usize| MotionFrame {
+        seconds: chunk.frames[hand.nodes[i].frame].timestamp.seconds(),
+        rotation: postures[i].rotation,
+        wrist: postures[i].wrist,
+        angles: postures[i].angles,
+        seen: hand.nodes[i].is_seen(),
+    };
+    stretch.map(frame).collect()
+}
+
+/// Takes over what a prior filled in; a broken one is left alone.
+fn take_filled(posture: &mut Posture, frame: MotionFrame, hand: &HandChain) {
+    let mut filled = Posture { rotation: frame.rotation, wrist: frame.wrist, angles: frame.angles };
+    filled.clamp(&hand.chain.limits);
+    if !frame.seen && filled.is_finite() {
+        *posture = filled;
     }
 }

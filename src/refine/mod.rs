@@ -8,6 +8,7 @@
 //!
 //! The room starts no thread and reads no file. Its time is bounded by the [`Deadline`] that the caller gives.
 
+mod belief;
 mod chunk;
 mod chunk_solver;
 mod config;
@@ -20,6 +21,7 @@ mod solver;
 mod stitch;
 pub mod terms;
 
+pub use belief::{FrameBelief, MotionFrame, MotionPrior};
 pub use chunk::Chunker;
 pub use config::{
     CameraTerms, Infill, MotionTerms, ObservationTerms, PixelUnit, PoseTerms, RefineConfig, ShapeTerms,

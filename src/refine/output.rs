@@ -6,7 +6,7 @@ use super::data::{Origin, RefinedHand};
 use super::scene::{CameraWay, HandChain, Node};
 use super::solver::HandEstimate;
 use crate::event::{HandPose, KEYPOINTS, Side, TrackId};
-use crate::fit::kinematics::Betas;
+use crate::fit::kinematics::{Betas, Chain};
 use crate::fit::parameters::Posture;
 use crate::geometry::rotation::{
     axis_angle_from_matrix, axis_angle_from_quaternion, quaternion_from_axis_angle,
@@ -86,12 +86,17 @@ impl Publisher<'_> {
     }
 
     fn pose(&self, hand: &HandChain, betas: &Betas, posture: &Posture) -> HandPose {
-        let pose = HandPose {
-            global_orient: axis_angle_from_matrix(posture.rotation.matrix()).cast(),
-            hand_pose: self.model.skeleton().anatomy.hand_pose(&posture.angles),
-            betas: std::array::from_fn(|b| betas[b] as f32),
-            translation: (posture.wrist - hand.chain.rest_wrist(betas)).cast(),
-        };
+        let pose = right_pose(self.model, &hand.chain, betas, posture);
         if hand.mirrored() { mirror_pose(&pose) } else { pose }
+    }
+}
+
+/// The model's parameters of a right hand at `posture`.
+pub(super) fn right_pose(model: &HandModel, chain: &Chain, betas: &Betas, posture: &Posture) -> HandPose {
+    HandPose {
+        global_orient: axis_angle_from_matrix(posture.rotation.matrix()).cast(),
+        hand_pose: model.skeleton().anatomy.hand_pose(&posture.angles),
+        betas: std::array::from_fn(|b| betas[b] as f32),
+        translation: (posture.wrist - chain.rest_wrist(betas)).cast(),
     }
 }

@@ -1,11 +1,11 @@
 //! The one entrance: chunk in, refined chunk out.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use nalgebra::Isometry3;
 
-use super::chunk_solver::{Solved, solve};
+use super::belief::MotionPrior;
+use super::chunk_solver::{ChunkSolver, Solved};
 use super::config::{Infill, RefineConfig};
 use super::data::{
     CameraKnowledge, Chunk, Deadline, ObservedHand, Origin, RefinedChunk, RefinedFrame, RefinedHand,
@@ -14,6 +14,7 @@ use super::output::{Label, Publisher, world_pose};
 use super::scene::{CameraWay, sort_tracks};
 use super::solver::ScalePrior;
 use super::stitch::Carried;
+use super::terms::biomechanics::BiomechanicalLimits;
 use crate::event::TrackId;
 use crate::fit::parameters::Posture;
 use crate::geometry::WorldPoint;
@@ -24,13 +25,21 @@ use crate::hand::HandModel;
 pub struct Refiner {
     model: Arc<HandModel>,
     config: RefineConfig,
+    limits: BiomechanicalLimits,
+    prior: Option<Box<dyn MotionPrior>>,
     carried: Carried,
 }
 
 impl Refiner {
     /// A refiner of a new run.
     pub fn new(model: Arc<HandModel>, config: RefineConfig) -> Self {
-        Self { model, config, carried: Carried::default() }
+        let limits = BiomechanicalLimits::own();
+        Self { model, config, limits, prior: None, carried: Carried::default() }
+    }
+
+    /// The same with a motion prior beside the refinement's own terms.
+    pub fn with_prior(self, prior: Box<dyn MotionPrior>) -> Self {
+        Self { prior: Some(prior), ..self }
     }
 
     /// What it was told.
@@ -41,14 +50,21 @@ impl Refiner {
     /// Refines a chunk until it is good or `deadline` passes. Chunks come in the order of time; frames that
     /// the chunk before had too are recognised by their numbers.
     pub fn refine(&mut self, chunk: &Chunk, deadline: &Deadline) -> RefinedChunk {
-        let started = Instant::now();
         let anchor =
             chunk.frames.iter().enumerate().find_map(|(i, frame)| {
                 Some((i, self.carried.frames.get(&frame.sequence)?.world_from_camera))
             });
         let sorted = sort_tracks(chunk);
         let way = CameraWay::new(chunk, anchor);
-        let solved = solve(chunk, &sorted, way, &self.model, &self.config, &self.carried, deadline, started);
+        let solver = ChunkSolver {
+            model: &self.model,
+            config: &self.config,
+            limits: &self.limits,
+            prior: self.prior.as_deref_mut().map(|prior| prior as &mut dyn MotionPrior),
+            carried: &self.carried,
+            deadline,
+        };
+        let solved = solver.solve(chunk, &sorted, way);
         let mut frames = self.frames(chunk, &solved);
         self.publish(chunk, &solved, &mut frames);
         for &(frame, hand) in &sorted.untouched {

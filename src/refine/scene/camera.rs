@@ -6,11 +6,15 @@
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3, Vector6};
 
 use crate::hand::mirror::{mirror_matrix, mirror_point};
+use crate::refine::terms::motion::BodyPlace;
 use crate::refine::{CameraKnowledge, Chunk};
 
 /// Least extent of the camera's way, in the odometry's unit relative to its distance from the origin, for
 /// which its scale means anything.
 const LEAST_EXTENT: f64 = 1e-9;
+
+/// How many standard deviations of the bell count.
+const BELL_REACH: f64 = 3.0;
 
 /// Where the camera is in every frame of a chunk.
 #[derive(Clone, Debug)]
@@ -18,6 +22,10 @@ pub(in crate::refine) struct CameraWay {
     rotations: Vec<Rotation3<f64>>,
     /// Positions in the odometry's unit, counted from the anchor.
     units: Vec<Vector3<f64>>,
+    /// The way of the body that carries camera and hands, in the odometry's unit.
+    body: Vec<Vector3<f64>>,
+    /// Capture times.
+    seconds: Vec<f64>,
     base: Vector3<f64>,
     /// Whether the scale is unknown and the way long enough to tell it.
     scale_free: bool,
@@ -58,6 +66,8 @@ impl CameraWay {
             base: known.translation.vector,
             scale_free: chunk.knowledge == CameraKnowledge::ScaleFree && extent > LEAST_EXTENT * far,
             corrections: vec![Vector6::zeros(); units.len()],
+            body: vec![Vector3::zeros(); units.len()],
+            seconds: chunk.frames.iter().map(|frame| frame.timestamp.seconds()).collect(),
             units,
         }
     }
@@ -70,6 +80,30 @@ impl CameraWay {
     /// The odometry's position in its own unit, counted from the anchor; mirrored for a left hand.
     pub fn unit(&self, frame: usize, mirrored: bool) -> Vector3<f64> {
         if mirrored { mirror_point(self.units[frame]) } else { self.units[frame] }
+    }
+
+    /// The camera's way without its motion quicker than a bell of `seconds` standard deviation; `None` stands
+    /// still.
+    pub fn smoothed(&self, bell: Option<f64>) -> Vec<Vector3<f64>> {
+        match bell {
+            Some(bell) => smoothed(&self.units, &self.seconds, bell),
+            None => vec![Vector3::zeros(); self.units.len()],
+        }
+    }
+
+    /// Says how the body goes that carries camera and hands.
+    pub fn carry(&mut self, body: Vec<Vector3<f64>>) {
+        self.body = body;
+    }
+
+    /// The body's place in a frame.
+    pub fn body(&self, frame: usize, scale: f64, mirrored: bool) -> BodyPlace {
+        let way = self.body[frame] * scale;
+        let (place, by_scale) = (self.base + way, if self.scale_free { way } else { Vector3::zeros() });
+        match mirrored {
+            true => BodyPlace { place: mirror_point(place), by_scale: mirror_point(by_scale) },
+            false => BodyPlace { place, by_scale },
+        }
     }
 
     /// The camera of a frame in metres.
@@ -105,6 +139,26 @@ impl View {
     pub fn world_point(&self, camera: &Vector3<f64>) -> Vector3<f64> {
         self.rotation.tr_mul(camera) + self.centre
     }
+}
+
+/// Each place as the mean of its neighbours in time, with the weights of a bell whose reach ends at the nearer
+/// end of the chunk, so that a steady way stays what it is.
+fn smoothed(places: &[Vector3<f64>], seconds: &[f64], bell: f64) -> Vec<Vector3<f64>> {
+    let last = places.len().saturating_sub(1);
+    let of = |i: usize| {
+        let frames = i.min(last - i);
+        let (mut sum, mut total) = (Vector3::zeros(), 0.0);
+        for j in i - frames..=i + frames {
+            let away = (seconds[j] - seconds[i]) / bell;
+            if away.abs() <= BELL_REACH {
+                let weight = (-0.5 * away * away).exp();
+                sum += places[j] * weight;
+                total += weight;
+            }
+        }
+        sum / total
+    };
+    (0..places.len()).map(of).collect()
 }
 
 /// Every frame's odometry pose; frames without one lie between their neighbours, or stay with the nearest.

@@ -58,6 +58,8 @@ pub(in crate::refine) struct HandChain {
     pub side: Side,
     /// Bones and limits of the right hand.
     pub chain: Chain,
+    /// The same with the joints themselves for key points.
+    pub at_joints: Chain,
     /// The frames, ascending: all of every stretch, gaps included.
     pub nodes: Vec<Node>,
     /// The shape agreed on before the search.
@@ -83,7 +85,8 @@ impl HandChain {
         let usable: Vec<_> = track.seen.iter().filter(|(_, hand)| is_finite(hand)).collect();
         let betas = mean_betas(&usable.iter().map(|(_, hand)| *hand).collect::<Vec<_>>())?;
         let betas = agreed(&betas, usable.len());
-        let mut hand = Self { side: track.side, chain, nodes: Vec::new(), betas };
+        let at_joints = chain.clone().with_keypoints_at_joints();
+        let mut hand = Self { side: track.side, chain, at_joints, nodes: Vec::new(), betas };
         let time = |frame: usize| chunk.frames[frame].timestamp.seconds();
         let mut last: Option<usize> = None;
         for &&(frame, observed) in &usable {

@@ -1,6 +1,7 @@
 //! What is fitted: the camera's way and the hands of a chunk, and where the search begins.
 
 mod camera;
+mod contact;
 mod hand;
 mod outliers;
 mod scale;
@@ -8,6 +9,7 @@ mod start;
 mod tracks;
 
 pub(super) use camera::{CameraWay, View};
+pub(super) use contact::{ContactFinder, HeldContact, to_world};
 pub(super) use hand::{HandChain, Node, Sight};
 pub(super) use outliers::remove_outliers;
 pub(super) use scale::first_scale;

@@ -1,12 +1,13 @@
 //! Levenberg-Marquardt over all postures of both hands, their shapes and the camera's scale.
 
 mod arrow;
+mod joint;
 mod problem;
 mod system;
 #[cfg(test)]
 mod tests;
 
-pub(super) use problem::{Estimate, HandEstimate, Problem, ScalePrior};
+pub(super) use problem::{Estimate, HandEstimate, JointTerms, Problem, ScalePrior};
 
 use super::data::Deadline;
 use super::terms::Costs;
@@ -21,8 +22,8 @@ const LAST_DAMPING: f64 = 1e8;
 /// Factors on the damping after a refused and an accepted step.
 const HARDER: f64 = 10.0;
 const SOFTER: f64 = 0.1;
-/// Largest step of the logarithm of the scale.
-const MOST_SCALE_STEP: f64 = 1.0;
+/// Least factor by which a step may shrink the scale.
+const LEAST_SHRINKING: f64 = 0.1;
 
 /// Where the search ended.
 #[derive(Clone, Debug)]
@@ -87,7 +88,8 @@ pub(super) fn minimise(
             }
             let candidate = moved(problem, &outcome.estimate, &step);
             let costs = problem.costs(&candidate);
-            if costs.total() < total && is_finite(&candidate) {
+            let shrinks = 1.0 + step.scale < LEAST_SHRINKING;
+            if costs.total() < total && !shrinks && is_finite(&candidate) {
                 (outcome.estimate, outcome.after) = (candidate, costs);
                 outcome.scale_information = step.scale_information;
                 damping = (damping * SOFTER).max(f64::EPSILON);
@@ -121,7 +123,8 @@ fn moved(problem: &Problem, estimate: &Estimate, step: &ArrowStep) -> Estimate {
     });
     Estimate {
         hands: hands.collect(),
-        scale: estimate.scale * step.scale.clamp(-MOST_SCALE_STEP, MOST_SCALE_STEP).exp(),
+        // Linear, so that hands and camera move by the same way however large the step is.
+        scale: estimate.scale * (1.0 + step.scale),
     }
 }
 

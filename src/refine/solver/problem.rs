@@ -8,8 +8,10 @@ use crate::fit::kinematics::{Bent, Betas, Bones, SHAPES};
 use crate::fit::normal::Columns;
 use crate::fit::parameters::{FIRST_ANGLE, Posture, Step, StepMatrix};
 use crate::fit::prior::{add_anatomy, anatomy_cost};
+use crate::refine::FrameBelief;
 use crate::refine::config::RefineConfig;
-use crate::refine::scene::{CameraWay, HandChain, Node, Sight, View};
+use crate::refine::scene::{CameraWay, HandChain, HeldContact, Node, Sight, View};
+use crate::refine::terms::biomechanics::BiomechanicalLimits;
 use crate::refine::terms::motion::Link;
 use crate::refine::terms::reprojection::keypoint;
 use crate::refine::terms::smoothness::joint_velocity;
@@ -39,12 +41,24 @@ pub(in crate::refine) struct ScalePrior {
     pub information: f64,
 }
 
+/// What stage III adds.
+#[derive(Clone, Debug, Default)]
+pub(in crate::refine) struct JointTerms {
+    /// Human limits, where they are kept.
+    pub limits: Option<BiomechanicalLimits>,
+    /// Where the left and the right hand (in this order the first two of the problem) are in each other.
+    pub contacts: Vec<HeldContact>,
+    /// What a motion prior expects of each node of each hand.
+    pub beliefs: Vec<Vec<Option<FrameBelief>>>,
+}
+
 /// One chunk's least-squares problem.
 pub(in crate::refine) struct Problem<'a> {
     pub hands: &'a [HandChain],
     pub way: &'a CameraWay,
     pub config: &'a RefineConfig,
     pub scale_prior: ScalePrior,
+    pub joint: Option<&'a JointTerms>,
 }
 
 impl Problem<'_> {
@@ -61,6 +75,9 @@ impl Problem<'_> {
         for (hand, own) in self.hands.iter().zip(&estimate.hands) {
             self.visit(hand, own, estimate.scale, &mut costs, None);
         }
+        if let Some(joint) = self.joint {
+            joint.costs(self, estimate, &mut costs, &mut []);
+        }
         costs
     }
 
@@ -74,7 +91,11 @@ impl Problem<'_> {
             self.visit(hand, own, estimate.scale, &mut costs, Some(&mut system));
             system
         });
-        (systems.collect(), costs)
+        let mut systems: Vec<_> = systems.collect();
+        if let Some(joint) = self.joint {
+            joint.costs(self, estimate, &mut costs, &mut systems);
+        }
+        (systems, costs)
     }
 
     /// Value, gradient and Hessian in the logarithm of the scale of what was known before.
@@ -113,7 +134,7 @@ impl Problem<'_> {
         for (i, node) in hand.nodes.iter().enumerate() {
             self.posture_terms(i, node, &own.postures[i], &views[i], costs, system.as_deref_mut());
         }
-        self.motion(hand, &own.postures, costs, system.as_deref_mut());
+        self.motion(hand, &own.postures, scale, costs, system.as_deref_mut());
         self.shape(hand, &own.betas, costs, system);
     }
 
@@ -217,15 +238,20 @@ impl Problem<'_> {
         &self,
         hand: &HandChain,
         postures: &[Posture],
+        scale: f64,
         costs: &mut Costs,
         mut system: Option<&mut HandSystem>,
     ) {
+        let body = |node: &Node| self.way.body(node.frame, scale, hand.mirrored());
+        let body: Vec<_> = hand.nodes.iter().map(body).collect();
         for (i, node) in hand.nodes.iter().enumerate() {
             let Some(since) = node.since else { continue };
-            let form = Link::new(since, hand.nodes[i - 1].since).form(postures, i, &self.config.motion);
+            let form =
+                Link::new(since, hand.nodes[i - 1].since).form(postures, &body, i, &self.config.motion);
             costs.add(Term::Motion, form.value);
             if let Some(system) = system.as_deref_mut() {
                 form.add(&mut system.banded, &mut system.gradient);
+                system.add_link_scale(&form);
             }
         }
     }

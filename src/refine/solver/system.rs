@@ -7,6 +7,7 @@ use crate::fit::kinematics::SHAPES;
 use crate::fit::normal::Columns;
 use crate::fit::parameters::{Step, StepMatrix, TRANSLATION, UNKNOWNS};
 use crate::refine::terms::PointForm;
+use crate::refine::terms::motion::LinkForm;
 
 /// Frames that one residual may couple.
 pub(super) const WIDTH: usize = 3;
@@ -69,6 +70,35 @@ impl HandSystem {
                 self.shared[(a, b)] += left.dot(right);
             }
         }
+    }
+
+    /// As [`Self::add_point`], once the diagonal blocks are complete.
+    pub fn add_complete_point(
+        &mut self,
+        node: usize,
+        columns: &Columns<3>,
+        shared: &SharedColumns,
+        form: &PointForm,
+    ) {
+        self.add_point(node, columns, shared, form);
+        let diagonal = self.banded.diagonal_mut(node);
+        for (i, (row, left)) in columns.iter().enumerate() {
+            let weighted = form.information * left;
+            for (column, right) in columns.iter().take(i) {
+                diagonal[(column, row)] += weighted.dot(right);
+            }
+        }
+    }
+
+    /// Adds a cost of one number with derivatives `row` and `shared`: `slope` is its own derivative by that
+    /// number and `information` its curvature.
+    pub fn add_row(&mut self, node: usize, row: &Step, shared: &[f64; SHARED], slope: f64, information: f64) {
+        self.gradient[node].axpy(slope, row, 1.0);
+        self.banded.diagonal_mut(node).ger(information, row, row, 1.0);
+        let shared = SVector::<f64, SHARED>::from(*shared);
+        self.mixed[node].ger(information, row, &shared, 1.0);
+        self.shared_gradient.axpy(slope, &shared, 1.0);
+        self.shared.ger(information, &shared, &shared, 1.0);
     }
 
     /// Adds `weight / 2 |later - earlier|^2` of a point in node `node` and in the one before; `pull` is the
@@ -135,6 +165,17 @@ impl HandSystem {
         rows -= information * by_scale;
         self.shared_gradient[SCALE] -= gradient.dot(by_scale);
         self.shared[(SCALE, SCALE)] += by_scale.dot(&(information * by_scale));
+    }
+
+    /// Adds what a link's motion says of the scale.
+    pub fn add_link_scale(&mut self, form: &LinkForm) {
+        let (first, mixed, gradient, information) = form.by_scale();
+        for (mixed, system) in mixed.iter().zip(&mut self.mixed[first..]) {
+            let mut rows = system.fixed_view_mut::<3, 1>(TRANSLATION, SCALE);
+            rows += mixed;
+        }
+        self.shared_gradient[SCALE] += gradient;
+        self.shared[(SCALE, SCALE)] += information;
     }
 
     /// Takes an unknown of a node out: its step is zero.

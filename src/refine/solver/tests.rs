@@ -37,7 +37,7 @@ fn slopes_agree(config: &RefineConfig) {
             .collect(),
         scale: 2.0,
     };
-    let problem = Problem { hands: &hands, way: &way, config, scale_prior };
+    let problem = Problem { hands: &hands, way: &way, config, scale_prior, joint: None };
     let (systems, costs) = problem.linearise(&estimate);
     let total = problem.costs(&estimate).total();
     assert!((costs.total() - total).abs() < 1e-9 * total);

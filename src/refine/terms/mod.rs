@@ -24,10 +24,13 @@ pub(super) enum Term {
     SquaredAngles,
     Shape,
     Scale,
+    Prior,
+    Biomechanics,
+    Penetration,
 }
 
 /// All terms with their names, in the order of the enum.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 11] = [
     "reprojection",
     "provisional",
     "motion",
@@ -36,6 +39,9 @@ const NAMES: [&str; 8] = [
     "squared_angles",
     "shape",
     "scale",
+    "prior",
+    "biomechanics",
+    "penetration",
 ];
 
 /// The cost, term by term.

@@ -3,6 +3,8 @@
 //! Over three frames `u = v_2 - k v_1` with `v_i = log(x_(i+1) x_i^-1) / dt_i` and `k = exp(-dt / memory)` is
 //! noise of standard deviation `sigma_a sqrt(dt dt_0)`, so that `sigma_a` means the same at every frame rate
 //! (white acceleration at `dt_0` = 1/30 s). A stretch begins with a velocity of that process's own spread.
+//! Wrists move relative to the body, for which the camera's way without its quick motion stands: a hand that is
+//! carried along is at rest, and a walking camera's scale is not drawn to zero.
 //! Cauchy's robust function on each part (rotation, wrist, every angle) leaves room for sudden motion.
 
 use nalgebra::{Matrix3, Rotation3, SMatrix, Vector3};
@@ -45,6 +47,8 @@ pub(in crate::refine) struct LinkForm {
     weight: Step,
     /// Factors of the nodes in the residual of wrist and angles.
     factors: [f64; REACH],
+    /// Derivative of the wrist's residual by the logarithm of the scale.
+    by_scale: Vector3<f64>,
 }
 
 impl Link {
@@ -58,8 +62,15 @@ impl Link {
         if self.before.is_some() { REACH } else { REACH - 1 }
     }
 
-    /// Cost and derivatives at `postures`, of which node `at` is the newest.
-    pub fn form(&self, postures: &[Posture], at: usize, config: &MotionTerms) -> LinkForm {
+    /// Cost and derivatives at `postures`, of which node `at` is the newest; `body` has the body's places in
+    /// the world at the same nodes.
+    pub fn form(
+        &self,
+        postures: &[Posture],
+        body: &[BodyPlace],
+        at: usize,
+        config: &MotionTerms,
+    ) -> LinkForm {
         let keep = (-self.dt / config.velocity_memory_seconds).exp();
         let count = self.count();
         let first = at + 1 - count;
@@ -95,6 +106,7 @@ impl Link {
             pull: Step::zeros(),
             weight: Step::zeros(),
             factors,
+            by_scale: -combined(&factors, &body[first..=at], |place| place.by_scale),
         };
         let information = inverse(config.rotation_acceleration);
         let (rho, robust) = cauchy(turn.norm_squared() * information, config.outlier);
@@ -102,8 +114,8 @@ impl Link {
         form.turn_weight = information * robust;
         form.turn *= form.turn_weight;
 
-        let wrist =
-            factors.iter().zip(&postures[first..=at]).map(|(f, p)| p.wrist * *f).sum::<Vector3<f64>>();
+        let wrist = combined(&factors, &postures[first..=at], |posture| posture.wrist)
+            - combined(&factors, &body[first..=at], |place| place.place);
         let information = inverse(config.wrist_acceleration);
         let (rho, robust) = cauchy(wrist.norm_squared() * information, config.outlier);
         form.value += 0.5 * rho;
@@ -123,7 +135,28 @@ impl Link {
     }
 }
 
+/// Where the body that carries the hands is, in the world.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::refine) struct BodyPlace {
+    pub place: Vector3<f64>,
+    /// How it changes with the logarithm of the scale.
+    pub by_scale: Vector3<f64>,
+}
+
+fn combined<T>(factors: &[f64], of: &[T], place: impl Fn(&T) -> Vector3<f64>) -> Vector3<f64> {
+    factors.iter().zip(of).map(|(factor, of)| place(of) * *factor).sum()
+}
+
 impl LinkForm {
+    /// What the link says of the scale: derivatives by it and each wrist for nodes from `first` on, gradient,
+    /// and information.
+    pub fn by_scale(&self) -> (usize, Vec<Vector3<f64>>, f64, f64) {
+        let wrist = |of: &Step| of.fixed_rows::<3>(TRANSLATION).into_owned();
+        let weighted = self.by_scale.component_mul(&wrist(&self.weight));
+        let mixed = self.factors[..self.count].iter().map(|factor| weighted * *factor).collect();
+        (self.first, mixed, self.by_scale.dot(&wrist(&self.pull)), self.by_scale.dot(&weighted))
+    }
+
     /// Adds gradient and Gauss-Newton blocks.
     pub fn add(&self, system: &mut BlockBanded<UNKNOWNS, REACH>, gradient: &mut [Step]) {
         for i in 0..self.count {
@@ -197,13 +230,13 @@ mod tests {
             let postures = postures();
             let mut gradient = vec![Step::zeros(); 3];
             let mut system = BlockBanded::zeros(3);
-            link.form(&postures, 2, &config).add(&mut system, &mut gradient);
+            link.form(&postures, &[BodyPlace::default(); 3], 2, &config).add(&mut system, &mut gradient);
             let size = gradient.iter().map(|g| g.norm()).fold(0.0, f64::max);
             for (t, i) in (0..3).flat_map(|t| (0..UNKNOWNS).map(move |i| (t, i))) {
                 let at = |sign: f64| {
                     let mut moved = postures.clone();
                     moved[t] = moved[t].plus(&(Step::ith(i, sign * EPSILON)));
-                    link.form(&moved, 2, &config).value
+                    link.form(&moved, &[BodyPlace::default(); 3], 2, &config).value
                 };
                 let slope = (at(1.0) - at(-1.0)) / (2.0 * EPSILON);
                 assert!((slope - gradient[t][i]).abs() < 1e-6 * size, "{t} {i}: {slope} {}", gradient[t][i]);

@@ -6,7 +6,8 @@ use super::belief::{FrameBelief, MotionFrame, MotionPrior};
 use super::config::{Infill, RefineConfig};
 use super::data::{Chunk, Deadline, RefineStatistics, StageStatistics};
 use super::scene::{
-    CameraWay, ContactFinder, HandChain, Sorted, first_scale, remove_outliers, world_postures,
+    CameraWay, ContactFinder, HandChain, HandScale, Sorted, camera_postures, hand_scale, remove_outliers,
+    world_postures,
 };
 use super::solver::{Estimate, HandEstimate, JointTerms, Outcome, Problem, ScalePrior, minimise};
 use super::stitch::Carried;
@@ -14,8 +15,10 @@ use super::terms::biomechanics::BiomechanicalLimits;
 use crate::fit::parameters::Posture;
 use crate::hand::HandModel;
 
-/// Information on the logarithm of a scale that was only guessed: a factor of three either way.
-const GUESSED_SCALE: f64 = 1.0;
+/// Relative standard deviation of a scale of which nothing is known.
+const UNKNOWN_SIGMA: f64 = 1.0;
+/// Information on the logarithm of the scale that holds it through a stage (see [`super::scene::HandScale`]).
+const HELD: f64 = 1e8;
 /// How often stage III looks for hands in each other.
 const CONTACT_ROUNDS: usize = 2;
 
@@ -24,8 +27,8 @@ pub(super) struct Solved {
     pub way: CameraWay,
     pub hands: Vec<HandChain>,
     pub estimate: Estimate,
-    /// On the logarithm of the scale.
-    pub scale_information: f64,
+    /// Relative standard deviation of the scale.
+    pub scale_sigma: f64,
     pub statistics: RefineStatistics,
 }
 
@@ -42,39 +45,35 @@ pub(super) struct ChunkSolver<'a> {
 impl ChunkSolver<'_> {
     /// Runs all stages that the configuration asks for.
     pub fn solve(mut self, chunk: &Chunk, sorted: &Sorted, way: CameraWay) -> Solved {
-        let (mut solved, scale_prior) = self.begin(chunk, sorted, way);
+        let mut solved = self.begin(chunk, sorted, way);
         if solved.hands.is_empty() {
             return solved;
         }
         if self.config.stages.world {
             let started = Instant::now();
-            let outcome = self.minimise(&solved, scale_prior, None, self.config.solver.world_iterations);
+            let outcome = self.minimise(&solved, None, self.config.solver.world_iterations);
             solved.take("world", outcome, started);
+            self.scale_again(&mut solved);
         }
         if self.config.stages.joint {
-            self.joint(chunk, &mut solved, scale_prior);
+            self.joint(chunk, &mut solved);
         }
         solved
     }
 
     /// Stage I: hands, a first scale, postures to begin with.
-    fn begin(&mut self, chunk: &Chunk, sorted: &Sorted, mut way: CameraWay) -> (Solved, ScalePrior) {
+    fn begin(&mut self, chunk: &Chunk, sorted: &Sorted, mut way: CameraWay) -> Solved {
         let started = Instant::now();
         let chains = sorted.hands.iter().filter_map(|track| {
             let agreed = |own: &_, seen| self.carried.agreed_shape(track.side, own, seen);
             HandChain::new(track, chunk, self.model, self.config, agreed)
         });
         let mut hands: Vec<HandChain> = chains.collect();
-        let first = first_scale(&hands, &way);
-        way.carry(way.smoothed(first.and_then(|(_, bell)| bell)));
-        let scale_prior = match self.carried.scale {
-            Some(carried) if way.scale_free() => carried,
-            _ => {
-                let logarithm = first.map_or(0.0, |(scale, _)| scale.ln());
-                ScalePrior { logarithm, information: GUESSED_SCALE }
-            }
-        };
-        let scale = if way.scale_free() { scale_prior.logarithm.exp() } else { 1.0 };
+        let seen: Vec<Vec<Option<Posture>>> = hands
+            .iter()
+            .map(|hand| hand.nodes.iter().map(|node| node.provisional.clone()).collect())
+            .collect();
+        let (scale, scale_sigma) = self.agreed_scale(hand_scale(&hands, &seen, &way), &mut way);
         let mut statistics = RefineStatistics::default();
         for hand in &mut hands {
             statistics.outliers += remove_outliers(hand, &way, scale);
@@ -97,11 +96,49 @@ impl ChunkSolver<'_> {
         }
         let took = started.elapsed();
         statistics.stages.push(StageStatistics { stage: "infill", took, ..StageStatistics::default() });
-        (Solved { way, hands, estimate, scale_information: 0.0, statistics }, scale_prior)
+        Solved { way, hands, estimate, scale_sigma, statistics }
+    }
+
+    /// What the hands of this chunk and those before say of the scale, and its relative standard deviation;
+    /// tells `way` how the body goes.
+    fn agreed_scale(&self, found: Option<HandScale>, way: &mut CameraWay) -> (f64, f64) {
+        if !way.scale_free() {
+            return (1.0, 0.0);
+        }
+        way.carry(way.smoothed(found.and_then(|found| found.body)));
+        match (found, self.carried.scale) {
+            (None, None) => (1.0, UNKNOWN_SIGMA),
+            (Some(found), None) => (found.scale, found.sigma),
+            (None, Some((scale, sigma))) => (scale, sigma),
+            (Some(found), Some((scale, sigma))) => {
+                let weights = [found.sigma.powi(-2), sigma.powi(-2)];
+                let sum = weights[0] + weights[1];
+                let mean = (found.scale.ln() * weights[0] + scale.ln() * weights[1]) / sum;
+                (mean.exp(), sum.powf(-0.5))
+            }
+        }
+    }
+
+    /// Finds the scale again from the refined hands, and moves them along with the camera.
+    fn scale_again(&self, solved: &mut Solved) {
+        let before = solved.estimate.scale;
+        let Solved { way, hands, estimate, .. } = solved;
+        let pairs = || hands.iter().zip(&estimate.hands);
+        let seen: Vec<_> =
+            pairs().map(|(hand, own)| camera_postures(hand, way, before, &own.postures)).collect();
+        let (scale, sigma) = self.agreed_scale(hand_scale(hands, &seen, way), way);
+        for (hand, own) in hands.iter().zip(&mut estimate.hands) {
+            for (node, posture) in hand.nodes.iter().zip(&mut own.postures) {
+                let place = |scale| way.view(node.frame, scale, hand.mirrored()).centre;
+                posture.wrist += place(scale) - place(before);
+            }
+        }
+        estimate.scale = scale;
+        solved.scale_sigma = sigma;
     }
 
     /// Stage III: both hands with human limits, without being in each other, as the prior expects.
-    fn joint(&mut self, chunk: &Chunk, solved: &mut Solved, scale_prior: ScalePrior) {
+    fn joint(&mut self, chunk: &Chunk, solved: &mut Solved) {
         let started = Instant::now();
         let stages = &self.config.stages;
         let pose = &self.config.pose;
@@ -124,7 +161,7 @@ impl ChunkSolver<'_> {
                 return;
             }
             let iterations = self.config.solver.joint_iterations;
-            let outcome = self.minimise(solved, scale_prior, Some(&terms), iterations);
+            let outcome = self.minimise(solved, Some(&terms), iterations);
             solved.take("joint", outcome, started);
             if terms.contacts.is_empty() {
                 return;
@@ -141,13 +178,8 @@ impl ChunkSolver<'_> {
         solved.hands.iter().zip(&solved.estimate.hands).map(|(hand, own)| of(hand, own)).collect()
     }
 
-    fn minimise(
-        &self,
-        solved: &Solved,
-        scale_prior: ScalePrior,
-        joint: Option<&JointTerms>,
-        iterations: usize,
-    ) -> Outcome {
+    fn minimise(&self, solved: &Solved, joint: Option<&JointTerms>, iterations: usize) -> Outcome {
+        let scale_prior = ScalePrior { logarithm: solved.estimate.scale.ln(), information: HELD };
         let problem =
             Problem { hands: &solved.hands, way: &solved.way, config: self.config, scale_prior, joint };
         minimise(&problem, solved.estimate.clone(), iterations, self.deadline)
@@ -158,9 +190,6 @@ impl Solved {
     /// Takes over what a stage found. Rounds of one stage count as one.
     fn take(&mut self, stage: &'static str, outcome: Outcome, started: Instant) {
         self.statistics.out_of_time |= outcome.out_of_time;
-        if outcome.scale_information > 0.0 {
-            self.scale_information = outcome.scale_information;
-        }
         self.estimate = outcome.estimate;
         let stages = &mut self.statistics.stages;
         let before = stages.pop_if(|last| last.stage == stage).map_or(0, |last| last.iterations);

@@ -95,7 +95,7 @@ pub struct PoseTerms {
     /// Our own mean, spread and coupling of the last two joints, as in the front end's fit; `None` leaves
     /// them out.
     pub anatomy: Option<AnatomyPrior>,
-    /// Weight of human limits (stage III).
+    /// Weight of human limits, of the summed excess in a frame (stage III).
     pub biomechanics: f64,
     /// Weight of interpenetration, per squared centimetre (stage III).
     pub penetration: f64,
@@ -115,10 +115,6 @@ pub struct ShapeTerms {
 /// The camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraTerms {
-    /// Standard deviation of the odometry's rotation in one frame, rad; 0 keeps the rotation.
-    pub rotation: f64,
-    /// Of its position, metres; 0 keeps the position.
-    pub position: f64,
     /// Relative standard deviation by which the scale may differ between neighbouring chunks.
     pub scale_drift: f64,
 }
@@ -177,16 +173,16 @@ impl RefineConfig {
             observation: ObservationTerms {
                 reprojection: 0.5,
                 unit: PixelUnit::PartOfHand { part: 0.017, least_px: 1.0 },
-                reprojection_scale: 4.0,
+                reprojection_scale: 3.0,
                 least_confidence: 0.1,
-                provisional: [0.15, 0.1, 0.25],
+                provisional: [0.15, 0.1, 0.2],
                 provisional_outlier: 3.0,
                 provisional_memory_seconds: 0.1,
             },
             motion: MotionTerms {
-                wrist_acceleration: 4.0,
-                rotation_acceleration: 30.0,
-                angle_acceleration: 40.0,
+                wrist_acceleration: 2.0,
+                rotation_acceleration: 12.0,
+                angle_acceleration: 15.0,
                 velocity_memory_seconds: 0.3,
                 outlier: 2.0,
                 joint_velocity: 0.0,
@@ -198,7 +194,7 @@ impl RefineConfig {
                 penetration: 10.0,
             },
             shape: ShapeTerms { squared_betas: 0.0, provisional: 50.0, limit: 3.0 },
-            camera: CameraTerms { rotation: 0.002, position: 0.002, scale_drift: 0.02 },
+            camera: CameraTerms { scale_drift: 0.02 },
             solver: SolverLimits { world_iterations: 12, joint_iterations: 8, enough: 1e-3 },
         }
     }
@@ -228,13 +224,12 @@ impl RefineConfig {
         }
     }
 
-    /// The weights of Dyn-HaMR's released code: no camera corrections, no interpenetration.
+    /// The weights of Dyn-HaMR's released code: no interpenetration.
     pub fn release() -> Self {
         let paper = Self::paper();
         Self {
             observation: ObservationTerms { least_confidence: 0.4, ..paper.observation },
             pose: PoseTerms { biomechanics: 10.0, penetration: 0.0, ..paper.pose },
-            camera: CameraTerms { rotation: 0.0, position: 0.0, ..paper.camera },
             ..paper
         }
     }

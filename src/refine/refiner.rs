@@ -12,7 +12,6 @@ use super::data::{
 };
 use super::output::{Label, Publisher, world_pose};
 use super::scene::{CameraWay, sort_tracks};
-use super::solver::ScalePrior;
 use super::stitch::Carried;
 use super::terms::biomechanics::BiomechanicalLimits;
 use crate::event::TrackId;
@@ -78,14 +77,13 @@ impl Refiner {
         statistics.filled =
             frames.iter().flat_map(|f| &f.hands).filter(|h| h.origin == Origin::Filled).count();
         let scale_free = solved.way.scale_free();
-        let sigma = 1.0 / solved.scale_information.max(f64::MIN_POSITIVE).sqrt();
         RefinedChunk {
             frames,
             world_scale: match chunk.knowledge {
                 CameraKnowledge::Metric => Some(1.0),
                 _ => scale_free.then_some(solved.estimate.scale),
             },
-            world_scale_sigma: scale_free.then_some(solved.estimate.scale * sigma),
+            world_scale_sigma: scale_free.then_some(solved.estimate.scale * solved.scale_sigma),
             statistics,
         }
     }
@@ -146,11 +144,9 @@ impl Refiner {
             let new = new.count();
             self.carried.learn_shape(hand.side, &own.betas, new);
         }
-        if solved.way.scale_free() && solved.scale_information > 0.0 {
+        if solved.way.scale_free() {
             let drift = self.config.camera.scale_drift;
-            let variance = 1.0 / solved.scale_information + drift * drift;
-            self.carried.scale =
-                Some(ScalePrior { logarithm: solved.estimate.scale.ln(), information: 1.0 / variance });
+            self.carried.scale = Some((solved.estimate.scale, solved.scale_sigma.hypot(drift)));
         }
         self.carried.frames = frames.iter().map(|frame| (frame.sequence, frame.clone())).collect();
     }

@@ -6,7 +6,6 @@ use nalgebra::{Isometry3, Vector3};
 
 use super::data::{Origin, RefinedFrame, RefinedHand};
 use super::output::world_pose;
-use super::solver::ScalePrior;
 use crate::event::{HandPose, Side};
 use crate::fit::kinematics::Betas;
 use crate::geometry::rotation::{axis_angle_from_quaternion, quaternion_from_axis_angle};
@@ -22,8 +21,8 @@ const MOST_SHAPE_FRAMES: f64 = 512.0;
 pub(super) struct Carried {
     /// The chunk's frames by number; the next shares the last of them.
     pub frames: BTreeMap<u64, RefinedFrame>,
-    /// What is known of the scale.
-    pub scale: Option<ScalePrior>,
+    /// The scale with its relative standard deviation.
+    pub scale: Option<(f64, f64)>,
     /// Shape of the left and right hand, and for how many frames it counts.
     shapes: [Option<(Betas, f64)>; 2],
 }

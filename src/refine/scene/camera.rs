@@ -3,7 +3,7 @@
 //! `world_from_camera = [R_t | base + scale u_t]`, where `u_t` are the odometry's positions counted from the
 //! anchor frame: there the camera stays put whatever the scale, so a changed scale does not move the world.
 
-use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3, Vector6};
+use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3};
 
 use crate::hand::mirror::{mirror_matrix, mirror_point};
 use crate::refine::terms::motion::BodyPlace;
@@ -29,8 +29,6 @@ pub(in crate::refine) struct CameraWay {
     base: Vector3<f64>,
     /// Whether the scale is unknown and the way long enough to tell it.
     scale_free: bool,
-    /// What the refinement adds: a turn of the camera about its own place, world axes, and a shift, metres.
-    pub corrections: Vec<Vector6<f64>>,
 }
 
 /// One frame's camera as one hand's solver sees it; mirrored for a left hand.
@@ -65,7 +63,6 @@ impl CameraWay {
             rotations: poses.iter().map(|p| (turn * p.rotation).to_rotation_matrix()).collect(),
             base: known.translation.vector,
             scale_free: chunk.knowledge == CameraKnowledge::ScaleFree && extent > LEAST_EXTENT * far,
-            corrections: vec![Vector6::zeros(); units.len()],
             body: vec![Vector3::zeros(); units.len()],
             seconds: chunk.frames.iter().map(|frame| frame.timestamp.seconds()).collect(),
             units,
@@ -77,18 +74,22 @@ impl CameraWay {
         self.scale_free
     }
 
-    /// The odometry's position in its own unit, counted from the anchor; mirrored for a left hand.
-    pub fn unit(&self, frame: usize, mirrored: bool) -> Vector3<f64> {
-        if mirrored { mirror_point(self.units[frame]) } else { self.units[frame] }
-    }
-
     /// The camera's way without its motion quicker than a bell of `seconds` standard deviation; `None` stands
     /// still.
     pub fn smoothed(&self, bell: Option<f64>) -> Vec<Vector3<f64>> {
         match bell {
-            Some(bell) => smoothed(&self.units, &self.seconds, bell),
+            Some(bell) => {
+                let place = |i: usize| Some(self.units[i]);
+                let means = bell_means(self.units.len(), bell, |i| self.seconds[i], place);
+                means.into_iter().flatten().collect()
+            }
             None => vec![Vector3::zeros(); self.units.len()],
         }
+    }
+
+    /// Capture time of a frame, seconds.
+    pub fn seconds(&self, frame: usize) -> f64 {
+        self.seconds[frame]
     }
 
     /// Says how the body goes that carries camera and hands.
@@ -108,10 +109,8 @@ impl CameraWay {
 
     /// The camera of a frame in metres.
     pub fn pose(&self, frame: usize, scale: f64) -> Isometry3<f64> {
-        let correction = &self.corrections[frame];
-        let turn = Rotation3::new(correction.fixed_rows::<3>(0).into_owned());
-        let rotation = UnitQuaternion::from_rotation_matrix(&(turn * self.rotations[frame]));
-        let place = self.base + self.units[frame] * scale + correction.fixed_rows::<3>(3);
+        let rotation = UnitQuaternion::from_rotation_matrix(&self.rotations[frame]);
+        let place = self.base + self.units[frame] * scale;
         Isometry3::from_parts(Translation3::from(place), rotation)
     }
 
@@ -141,24 +140,37 @@ impl View {
     }
 }
 
-/// Each place as the mean of its neighbours in time, with the weights of a bell whose reach ends at the nearer
-/// end of the chunk, so that a steady way stays what it is.
-fn smoothed(places: &[Vector3<f64>], seconds: &[f64], bell: f64) -> Vec<Vector3<f64>> {
-    let last = places.len().saturating_sub(1);
+/// Each known place as the mean of its neighbours in time, with the weights of a `bell` (standard deviation in
+/// seconds) whose reach ends at the nearer end of the list, so that a steady way stays what it is.
+pub(super) fn bell_means(
+    count: usize,
+    bell: f64,
+    seconds: impl Fn(usize) -> f64,
+    place: impl Fn(usize) -> Option<Vector3<f64>>,
+) -> Vec<Option<Vector3<f64>>> {
     let of = |i: usize| {
-        let frames = i.min(last - i);
+        place(i)?;
         let (mut sum, mut total) = (Vector3::zeros(), 0.0);
-        for j in i - frames..=i + frames {
-            let away = (seconds[j] - seconds[i]) / bell;
-            if away.abs() <= BELL_REACH {
-                let weight = (-0.5 * away * away).exp();
-                sum += places[j] * weight;
+        let mut add = |j: usize| {
+            let away = (seconds(j) - seconds(i)) / bell;
+            let weight = if away.abs() <= BELL_REACH { (-0.5 * away * away).exp() } else { 0.0 };
+            if let Some(place) = place(j) {
+                sum += place * weight;
                 total += weight;
             }
+            weight > 0.0
+        };
+        add(i);
+        for distance in 1..=i.min(count - 1 - i) {
+            // Not lazily: both sides count.
+            let near = [add(i - distance), add(i + distance)];
+            if near == [false; 2] {
+                break;
+            }
         }
-        sum / total
+        Some(sum / total)
     };
-    (0..places.len()).map(of).collect()
+    (0..count).map(of).collect()
 }
 
 /// Every frame's odometry pose; frames without one lie between their neighbours, or stay with the nearest.

@@ -12,6 +12,6 @@ pub(super) use camera::{CameraWay, View};
 pub(super) use contact::{ContactFinder, HeldContact, to_world};
 pub(super) use hand::{HandChain, Node, Sight};
 pub(super) use outliers::remove_outliers;
-pub(super) use scale::first_scale;
-pub(super) use start::world_postures;
+pub(super) use scale::{HandScale, hand_scale};
+pub(super) use start::{camera_postures, world_postures};
 pub(super) use tracks::{Sorted, sort_tracks};

@@ -1,27 +1,52 @@
-//! A first value of the odometry's scale, from the hands, and how the body goes that carries them.
+//! The odometry's scale, from the hands, and how the body goes that carries them.
 //!
 //! A hand's place relative to the camera is metric, because bones have known lengths. Turned into the world it
-//! is `y_t = w_t - scale u_t`, with the hand's own way `w` and the odometry's positions `u`. Hands do not rest:
-//! the body carries them along, and the body's way is the head's without its quick motion. So `w_t = scale b_t +
-//! own_t` with `b` the camera's way under a bell of unknown width (or at rest), and over three frames
-//! `d2 y + scale d2(u - b)` is the hand's own acceleration. For every width the scale with the smallest robust
-//! sum is known in closed form; the best width wins.
+//! is `y_t = w_t - scale u_t`, with the hand's own way `w` and the odometry's positions `u`. A hand may be carried
+//! along: then `w_t = scale b_t + own_t`, where the body's way `b` is the camera's without its quick motion. Over
+//! three frames `d2 y + scale d2(u - b)` is the hand's own acceleration, and the scale with the smallest robust
+//! sum is known in closed form. Whether the body walks or stands is decided by which sum is smaller.
+//!
+//! Both `y` and `u` are smoothed by the same bell first: odometry errs by a fraction of a millimetre from frame to
+//! frame, as much as a head accelerates in that time, and noise in `u` would draw the scale to zero. For the same
+//! reason the solver takes the scale from here and does not fit it to single frames. What one camera cannot see
+//! stays in it: a hand that is larger than the shape says makes the world larger by as much, and while walking
+//! the scale depends on how closely hands follow the head (`CARRIED_SIGMA`).
 
 use nalgebra::{Matrix3, Vector3};
 
 use super::camera::CameraWay;
 use super::hand::HandChain;
+use crate::fit::parameters::Posture;
+use crate::hand::mirror::mirror_point;
 
-/// Widths of the bell that are tried, seconds; at last a body at rest.
-const BELLS: [Option<f64>; 7] = [Some(0.1), Some(0.15), Some(0.2), Some(0.3), Some(0.5), Some(0.8), None];
-/// Distances between the three frames: short against a reach, long against the noise of a frame.
+/// Standard deviation of the bell that leads from a walking head's way to its body's, seconds.
+const BODY_BELL: f64 = 0.2;
+/// Standard deviation of the bell that takes the noise of single frames away, seconds.
+const NOISE_BELL: f64 = 0.07;
+/// Distances between the three frames: longer than noise lives, short against a reach.
 const STRIDES: [usize; 3] = [3, 5, 8];
+/// Frames after which a hand's acceleration says something new.
+const INDEPENDENT: f64 = 8.0;
 /// A hand's depth is seen this much worse than its place across the ray.
 const DEPTH_NOISE: f64 = 5.0;
 /// Rounds of reweighting.
 const ROUNDS: usize = 10;
 /// Fewest equations that say anything.
 const FEWEST: usize = 8;
+/// Relative standard deviation of a scale beyond what its equations say: the hand's size, and the body's bell.
+const SIZE_SIGMA: f64 = 0.02;
+const CARRIED_SIGMA: f64 = 0.25;
+
+/// What the hands say of the scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::refine) struct HandScale {
+    /// Metres in a unit of the odometry.
+    pub scale: f64,
+    /// Its relative standard deviation.
+    pub sigma: f64,
+    /// Bell that takes the camera's way to that of the body that carries the hands; `None` where it stands.
+    pub body: Option<f64>,
+}
 
 /// Where a hand and the camera are in one frame, in world axes.
 #[derive(Clone, Copy)]
@@ -36,34 +61,43 @@ struct Place {
 /// `scale u + y` is noise; both are whitened.
 type Equation = (Vector3<f64>, Vector3<f64>);
 
-/// The scale at which the hands' ways are the smoothest, with the width of the body's bell; `None` where nothing
-/// tells it: no camera motion, too few frames, or hands that move against all sense.
-pub(in crate::refine) fn first_scale(hands: &[HandChain], way: &CameraWay) -> Option<(f64, Option<f64>)> {
+/// The scale at which the hands' ways are the smoothest; `None` where nothing tells it: no camera motion, too
+/// few frames, or hands that move against all sense. `camera_postures` are the postures in camera space, node by
+/// node, where they are known.
+pub(in crate::refine) fn hand_scale(
+    hands: &[HandChain],
+    camera_postures: &[Vec<Option<Posture>>],
+    way: &CameraWay,
+) -> Option<HandScale> {
     if !way.scale_free() {
         return None;
     }
-    let best = BELLS.into_iter().filter_map(|bell| {
-        let (scale, cost) = robust_ratio(&equations(hands, way, bell))?;
-        Some((cost, scale, bell))
-    });
-    best.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, scale, bell)| (scale, bell))
+    let of = |body: Option<f64>| {
+        let ratio = robust_ratio(&equations(hands, camera_postures, way, body))?;
+        let own = if body.is_some() { CARRIED_SIGMA } else { SIZE_SIGMA };
+        Some((ratio.usual, HandScale { scale: ratio.scale, sigma: ratio.sigma.hypot(own), body }))
+    };
+    let found = [Some(BODY_BELL), None].into_iter().filter_map(of);
+    found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, scale)| scale)
 }
 
-fn equations(hands: &[HandChain], way: &CameraWay, bell: Option<f64>) -> Vec<Equation> {
-    let body = way.smoothed(bell);
+fn equations(
+    hands: &[HandChain],
+    camera_postures: &[Vec<Option<Posture>>],
+    way: &CameraWay,
+    body: Option<f64>,
+) -> Vec<Equation> {
+    let (steady, body) = (way.smoothed(Some(NOISE_BELL)), way.smoothed(body));
     let mut equations = Vec::new();
-    for hand in hands {
-        let mirrored = hand.mirrored();
-        let place = |frame: usize, wrist: &Vector3<f64>| {
-            let view = way.view(frame, 1.0, mirrored);
-            let body = if mirrored { crate::hand::mirror::mirror_point(body[frame]) } else { body[frame] };
-            Place { frame, wrist: view.rotation.tr_mul(wrist), unit: way.unit(frame, mirrored) - body }
+    for (hand, postures) in hands.iter().zip(camera_postures) {
+        let wrists = smoothed_wrists(hand, postures, way);
+        let place = |(i, wrist): (usize, &Option<Vector3<f64>>)| {
+            let frame = hand.nodes[i].frame;
+            let unit = steady[frame] - body[frame];
+            let unit = if hand.mirrored() { mirror_point(unit) } else { unit };
+            wrist.map(|wrist| Place { frame, wrist, unit })
         };
-        let places: Vec<Option<Place>> = hand
-            .nodes
-            .iter()
-            .map(|node| node.provisional.as_ref().map(|posture| place(node.frame, &posture.wrist)))
-            .collect();
+        let places: Vec<Option<Place>> = wrists.iter().enumerate().map(place).collect();
         for stride in STRIDES {
             for three in places.windows(2 * stride + 1) {
                 let (Some(first), Some(middle), Some(last)) = (three[0], three[stride], three[2 * stride])
@@ -73,13 +107,28 @@ fn equations(hands: &[HandChain], way: &CameraWay, bell: Option<f64>) -> Vec<Equ
                 if last.frame - first.frame == 2 * stride {
                     let second = |of: fn(&Place) -> Vector3<f64>| of(&first) - of(&middle) * 2.0 + of(&last);
                     let whiten = across(&middle.wrist);
-                    equations
-                        .push((whiten * second(|place| place.unit), whiten * second(|place| place.wrist)));
+                    let [unit, wrist] = [second(|place| place.unit), second(|place| place.wrist)];
+                    equations.push((whiten * unit, whiten * wrist));
                 }
             }
         }
     }
     equations
+}
+
+/// Wrists relative to the camera in world axes, smoothed; only where they are known.
+fn smoothed_wrists(
+    hand: &HandChain,
+    postures: &[Option<Posture>],
+    way: &CameraWay,
+) -> Vec<Option<Vector3<f64>>> {
+    let wrist = |(i, posture): (usize, &Option<Posture>)| {
+        let view = way.view(hand.nodes[i].frame, 1.0, hand.mirrored());
+        posture.as_ref().map(|posture| view.rotation.tr_mul(&posture.wrist))
+    };
+    let wrists: Vec<Option<Vector3<f64>>> = postures.iter().enumerate().map(wrist).collect();
+    let frame = |i: usize| hand.nodes[i].frame;
+    super::camera::bell_means(wrists.len(), NOISE_BELL, |i| way.seconds(frame(i)), |i| wrists[i])
 }
 
 /// What makes noise along a ray like that across it.
@@ -88,8 +137,18 @@ fn across(along: &Vector3<f64>) -> Matrix3<f64> {
     Matrix3::identity() - ray * ray.transpose() * (1.0 - 1.0 / DEPTH_NOISE)
 }
 
-/// The positive `s` with `s u + y` smallest, and the robust mean of that.
-fn robust_ratio(equations: &[Equation]) -> Option<(f64, f64)> {
+/// The ratio that makes equations small.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Ratio {
+    scale: f64,
+    /// Its relative standard deviation.
+    sigma: f64,
+    /// Usual size of what is left of an equation.
+    usual: f64,
+}
+
+/// The positive `s` with `s u + y` smallest.
+fn robust_ratio(equations: &[Equation]) -> Option<Ratio> {
     if equations.len() < FEWEST {
         return None;
     }
@@ -109,12 +168,17 @@ fn robust_ratio(equations: &[Equation]) -> Option<(f64, f64)> {
         let mut sorted = residuals.clone();
         sorted.sort_by(f64::total_cmp);
         let usual = sorted[sorted.len() / 2].max(f64::MIN_POSITIVE);
-        found = Some((scale, usual));
+        let left = equations.iter().zip(&residuals).zip(&weights);
+        let left: f64 = left.map(|(((u, _), r), w)| (w * r * u.norm()).powi(2)).sum();
+        let correlated = INDEPENDENT * STRIDES.len() as f64;
+        // A residual has three components, of which each is an equation of its own.
+        let sigma = (left * correlated / 3.0).sqrt() / along / scale.abs();
+        found = Some(Ratio { scale, sigma, usual });
         for (weight, residual) in weights.iter_mut().zip(&residuals) {
             *weight = 1.0 / (1.0 + (residual / usual).powi(2));
         }
     }
-    found.filter(|&(scale, _)| scale > 0.0)
+    found.filter(|ratio| ratio.scale > 0.0 && ratio.sigma.is_finite())
 }
 
 #[cfg(test)]
@@ -132,7 +196,7 @@ mod tests {
                 })
                 .collect()
         };
-        let (found, _) = robust_ratio(&equations(1.0)).unwrap();
+        let found = robust_ratio(&equations(1.0)).unwrap().scale;
         assert!((found - 2.5).abs() < 0.05, "{found}");
         assert_eq!(robust_ratio(&equations(-1.0)), None);
         assert_eq!(robust_ratio(&[]), None);

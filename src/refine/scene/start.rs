@@ -37,6 +37,25 @@ pub(in crate::refine) fn camera_posture(
     (posture.is_finite() && posture.wrist.z > NEAREST).then_some(posture)
 }
 
+/// Postures in the world of nodes that were seen, in camera space with the camera's way at `scale`.
+pub(in crate::refine) fn camera_postures(
+    hand: &HandChain,
+    way: &CameraWay,
+    scale: f64,
+    postures: &[Posture],
+) -> Vec<Option<Posture>> {
+    let nodes = hand.nodes.iter().zip(postures);
+    let of = nodes.map(|(node, posture)| {
+        let view = way.view(node.frame, scale, hand.mirrored());
+        node.is_seen().then(|| Posture {
+            rotation: Rotation3::from_matrix_unchecked(view.rotation) * posture.rotation,
+            wrist: view.camera_point(&posture.wrist),
+            angles: posture.angles,
+        })
+    });
+    of.collect()
+}
+
 /// The postures of all nodes in the world, with the camera's way at `scale`; frames without a provisional
 /// posture lie between their neighbours.
 pub(in crate::refine) fn world_postures(hand: &HandChain, way: &CameraWay, scale: f64) -> Vec<Posture> {

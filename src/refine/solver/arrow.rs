@@ -17,8 +17,6 @@ pub(super) struct ArrowStep {
     pub scale: f64,
     /// Of each hand's shape and postures.
     pub hands: Vec<(Betas, Vec<Step>)>,
-    /// Information on the logarithm of the scale, all else eliminated.
-    pub scale_information: f64,
 }
 
 /// Solves the damped system; `None` where it is not positive definite. `scale_prior` is the gradient and
@@ -82,14 +80,11 @@ pub(super) fn solve(
     for i in 0..unknowns {
         matrix[(i, i)] += damping * matrix[(i, i)] + f64::EPSILON;
     }
-    let factor = matrix.cholesky()?;
-    let shared = factor.solve(&right);
+    let shared = matrix.cholesky()?.solve(&right);
     let hands = solved.into_iter().enumerate().map(|(h, solution)| {
         let own = SMatrix::<f64, SHARED, 1>::from_fn(|a, _| shared[place(h, a)]);
         let steps = solution.iter().map(|s| s.column(0) - s.fixed_view::<UNKNOWNS, SHARED>(0, 1) * own);
         (own.generic_view((SHAPE, 0), (Const::<SHAPES>, Const::<1>)).into_owned(), steps.collect())
     });
-    let hands = hands.collect();
-    let variance = factor.solve(&DVector::from_fn(unknowns, |i, _| if i == 0 { 1.0 } else { 0.0 }))[0];
-    Some(ArrowStep { scale: shared[0], hands, scale_information: 1.0 / variance })
+    Some(ArrowStep { scale: shared[0], hands: hands.collect() })
 }

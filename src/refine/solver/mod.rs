@@ -33,8 +33,6 @@ pub(super) struct Outcome {
     pub after: Costs,
     /// Linearisations.
     pub iterations: usize,
-    /// Information on the logarithm of the scale at the last step; 0 where none was solved.
-    pub scale_information: f64,
     pub out_of_time: bool,
 }
 
@@ -50,14 +48,7 @@ pub(super) fn minimise(
     deadline: &Deadline,
 ) -> Outcome {
     let before = problem.costs(&start);
-    let mut outcome = Outcome {
-        estimate: start,
-        before,
-        after: before,
-        iterations: 0,
-        scale_information: 0.0,
-        out_of_time: false,
-    };
+    let mut outcome = Outcome { estimate: start, before, after: before, iterations: 0, out_of_time: false };
     let mut damping = FIRST_DAMPING;
     while outcome.iterations < iterations {
         let (mut systems, _) = problem.linearise(&outcome.estimate);
@@ -83,15 +74,11 @@ pub(super) fn minimise(
                 damping *= HARDER;
                 continue;
             };
-            if damping == FIRST_DAMPING || outcome.scale_information == 0.0 {
-                outcome.scale_information = step.scale_information;
-            }
             let candidate = moved(problem, &outcome.estimate, &step);
             let costs = problem.costs(&candidate);
             let shrinks = 1.0 + step.scale < LEAST_SHRINKING;
             if costs.total() < total && !shrinks && is_finite(&candidate) {
                 (outcome.estimate, outcome.after) = (candidate, costs);
-                outcome.scale_information = step.scale_information;
                 damping = (damping * SOFTER).max(f64::EPSILON);
                 improved = true;
                 break;

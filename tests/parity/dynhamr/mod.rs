@@ -1,7 +1,9 @@
 //! Dyn-HaMR and HMP as released: `cargo test --release --test parity -- dynhamr`.
 
 mod bio;
+mod hand;
 mod hmp;
 mod penetration;
 mod recipe;
+mod stage3;
 mod variant;

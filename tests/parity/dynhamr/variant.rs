@@ -15,16 +15,28 @@ pub fn fixtures(name: &str) -> Vec<(String, Fixture)> {
     let own =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/dynhamr/{name}.safetensors"));
     let own = own.exists().then_some(own);
-    let shared = folders().into_iter().map(|folder| {
-        let variant = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let (before, after) = name.split_once("_io").map_or((name, ""), |(before, _)| (before, "_io"));
-        folder.join(format!("{before}_{variant}{after}.safetensors"))
-    });
-    let named = |path: PathBuf| {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        (name, Fixture::open(&path))
-    };
-    own.into_iter().chain(shared).map(named).collect()
+    let shared = folders().into_iter().map(|folder| within(&folder, name));
+    own.into_iter().chain(shared).map(opened).collect()
+}
+
+/// The fixture called `name` of one variant of the shared material, with its own name.
+///
+/// # Panics
+/// When there is none.
+pub fn of_variant(variant: &str, name: &str) -> (String, Fixture) {
+    let folder = folders().into_iter().find(|folder| folder.ends_with(variant)).unwrap();
+    opened(within(&folder, name))
+}
+
+/// Where fixture `name` lies in a variant's folder: the variant's name follows it, but precedes `_io`.
+fn within(folder: &Path, name: &str) -> PathBuf {
+    let variant = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let (before, after) = name.split_once("_io").map_or((name, ""), |(before, _)| (before, "_io"));
+    folder.join(format!("{before}_{variant}{after}.safetensors"))
+}
+
+fn opened(path: PathBuf) -> (String, Fixture) {
+    (path.file_stem().unwrap().to_string_lossy().into_owned(), Fixture::open(&path))
 }
 
 /// The folders of the shared material, one for each variant.

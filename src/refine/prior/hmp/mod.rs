@@ -7,6 +7,7 @@
 mod encoder;
 mod features;
 mod field;
+pub mod fitting;
 pub mod losses;
 mod motion;
 mod norm;

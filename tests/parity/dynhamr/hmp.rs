@@ -1,12 +1,14 @@
 //! HMP's network.
 
 use handstream::geometry::rotation::{axis_angle_from_matrix, geodesic_angle, matrix_from_axis_angle};
-use handstream::hand::Rotations;
+use handstream::hand::{HandModel, Rotations};
 use handstream::net::{Checkpoint, Isa};
 use handstream::refine::prior::hmp::{
-    FingerMotion, LOCAL_OUTPUTS, MotionEncoder, MotionField, Signal, losses, rotation, time_code,
+    FingerMotion, HmpConfig, HmpPrior, LOCAL_OUTPUTS, MotionEncoder, MotionField, Signal, losses, rotation,
+    time_code,
 };
-use nalgebra::Vector3;
+use handstream::refine::{MotionFrame, MotionPrior};
+use nalgebra::{Rotation3, Vector3};
 
 use super::recipe::{drawn, features, full_networks};
 use super::variant::{Comparison, entries, fixtures, flat, floats, of_variant, wide};
@@ -88,9 +90,9 @@ fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
         let six = features.rotations.iter().flatten().flat_map(rotation::rows_from_matrix);
         compare.absolute("feat_global_xform", six, OUTPUT);
         // Differences of 32-bit numbers in units of their spread.
-        compare.relative("encoder_input", wide(&features.standardised(&network.usual).data), VALUE);
+        compare.relative("encoder_input", wide(&features.standardised(&network.network.usual).data), VALUE);
 
-        let encoding = network.encoder.encode(&signal(&fixture, "encoder_input"));
+        let encoding = network.network.encoder.encode(&signal(&fixture, "encoder_input"));
         for layer in 0..4 {
             let activation = encoding.activation(layer);
             let (tensor, shown) = if layer < 2 {
@@ -105,7 +107,7 @@ fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
         compare.absolute("logvar_l", wide(&encoding.log_variance), OUTPUT);
         compare.absolute("z_l", wide(&drawn(&encoding.mean, &encoding.log_variance, &fixture)), OUTPUT);
 
-        let (field, latent) = (&network.field, floats(&fixture, "z_l"));
+        let (field, latent) = (&network.network.field, floats(&fixture, "z_l"));
         let outputs = field.local_outputs();
         let decoding = field.decode(&latent);
         compare.absolute("local_motion", wide(&decoding.local), OUTPUT);
@@ -149,6 +151,34 @@ fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
         let by_rotations = FingerMotion::positions_reverse(&network.offsets, &by_positions);
         let by_local = motion.reverse(&by_rotations, outputs);
         compare.relative("grad_pos_z", wide(&field.reverse(&decoding, &by_local)), GRADIENT);
+    }
+}
+
+#[test]
+fn the_prior_fills_a_gap_from_what_was_seen_and_leaves_that_alone() {
+    let model = HandModel::open();
+    for (_, network) in full_networks() {
+        let angles = |t: f64| std::array::from_fn(|k| 0.3 + 0.2 * (2.0 * t + k as f64).sin());
+        let frame = |i: usize| MotionFrame {
+            seconds: i as f64 / 30.0,
+            rotation: Rotation3::identity(),
+            wrist: Vector3::zeros(),
+            angles: angles(i as f64 / 30.0),
+            seen: !(60..80).contains(&i),
+        };
+        let motion: Vec<MotionFrame> = (0..150).map(frame).collect();
+        let config = HmpConfig { steps: 3, ..HmpConfig::default() };
+        let mut prior = HmpPrior::new(network.network, model.skeleton(), config).unwrap();
+        let mut filled = motion.clone();
+        prior.fill(&mut filled);
+        for (before, after) in motion.iter().zip(&filled) {
+            assert_eq!(before.seen, before.angles == after.angles, "at {} s", before.seconds);
+            assert!(after.angles.iter().all(|angle| angle.is_finite()));
+        }
+        let believed = prior.believe(&motion);
+        assert_eq!(believed.len(), motion.len());
+        let [seen, gap] = [0, 70].map(|i| believed[i].as_ref().unwrap().angle_information[0]);
+        assert!(gap > seen && seen > 0.0);
     }
 }
 

@@ -7,3 +7,5 @@ mod penetration;
 mod recipe;
 mod stage3;
 mod variant;
+
+pub use variant::fixtures;

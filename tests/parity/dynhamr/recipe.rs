@@ -1,7 +1,7 @@
 //! Weights of the released sizes, made by the fixtures' recipe: they are not stored.
 
 use handstream::net::{Checkpoint, Isa};
-use handstream::refine::prior::hmp::{Features, MotionEncoder, MotionField, Statistics};
+use handstream::refine::prior::hmp::{Features, HmpNetwork, MotionEncoder, MotionField, Statistics};
 use nalgebra::Vector3;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -11,9 +11,7 @@ use crate::tensors::Fixture;
 
 /// The network of a variant, as large as the released one.
 pub struct FullNetwork {
-    pub encoder: MotionEncoder,
-    pub field: MotionField,
-    pub usual: Statistics,
+    pub network: HmpNetwork,
     /// From each joint's parent to it at rest, metres.
     pub offsets: [Vector3<f64>; 16],
 }
@@ -38,12 +36,13 @@ pub fn full_networks() -> Vec<(String, FullNetwork)> {
                 |name, _| Ok(io.numbers(&format!("mean_{name}"))),
                 |name, _| Ok(io.numbers(&format!("std_{name}"))),
             );
-            let network = FullNetwork {
+            let network = HmpNetwork {
                 encoder: MotionEncoder::read(&encoder.root()).unwrap(),
                 field: MotionField::read(&field.root(), Isa::best()).unwrap(),
                 usual: statistics.unwrap(),
-                offsets: io.points("positions_rest_offsets").try_into().unwrap(),
             };
+            let network =
+                FullNetwork { network, offsets: io.points("positions_rest_offsets").try_into().unwrap() };
             (variant, network)
         })
         .collect()

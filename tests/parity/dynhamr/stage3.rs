@@ -79,7 +79,7 @@ fn problem<'a>(
         joints: fixture.points("in_j3d_reference").as_chunks().0.to_vec(),
     };
     MotionProblem {
-        field: &network.field,
+        field: &network.network.field,
         skin: hand.keypoint_skin(),
         side: if fixture.numbers("in_is_right")[0] > 0.5 { Side::Right } else { Side::Left },
         cameras: rotations.zip(lenses).map(camera).collect(),

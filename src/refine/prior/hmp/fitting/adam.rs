@@ -79,7 +79,7 @@ fn walk(
 ) -> Option<Fitted> {
     let mut fitted = Fitted { unknowns: from.clone(), values: Vec::with_capacity(stage.steps) };
     let mut decoded = problem.decode(&from.code);
-    let mut memory = Memory::default();
+    let mut memory = AdamMemory::default();
     while fitted.values.len() < stage.steps && go_on() {
         let taken = fitted.values.len();
         let (value, gradient) = problem.evaluate(&fitted.unknowns, &decoded, stage.weights, stage.code);
@@ -103,15 +103,15 @@ fn walk(
 
 /// What Adam remembers of gradients.
 #[derive(Default)]
-struct Memory {
+pub struct AdamMemory {
     mean: Vec<f64>,
     square: Vec<f64>,
     steps: i32,
 }
 
-impl Memory {
+impl AdamMemory {
     /// The step to subtract after another gradient.
-    fn step(&mut self, gradient: &[f64], step: f64) -> Vec<f64> {
+    pub fn step(&mut self, gradient: &[f64], step: f64) -> Vec<f64> {
         self.mean.resize(gradient.len(), 0.0);
         self.square.resize(gradient.len(), 0.0);
         self.steps = self.steps.saturating_add(1);

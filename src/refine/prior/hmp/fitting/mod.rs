@@ -9,6 +9,7 @@ mod terms;
 
 use nalgebra::{Matrix3, Vector3};
 
+pub(super) use self::adam::AdamMemory;
 pub use self::adam::{AdamConfig, Fitted, Stage, fit};
 use self::terms::Upstream;
 pub use self::terms::{RELEASED_FIRST_STAGE, RELEASED_SECOND_STAGE, Term};

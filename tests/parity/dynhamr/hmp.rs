@@ -4,8 +4,8 @@ use handstream::geometry::rotation::{axis_angle_from_matrix, geodesic_angle, mat
 use handstream::hand::{HandModel, Rotations};
 use handstream::net::{Checkpoint, Isa};
 use handstream::refine::prior::hmp::{
-    FingerMotion, HmpConfig, HmpPrior, LOCAL_OUTPUTS, MotionEncoder, MotionField, Signal, losses, rotation,
-    time_code,
+    FingerMotion, HmpConfig, HmpNetwork, HmpPrior, LOCAL_OUTPUTS, MotionEncoder, MotionField, Signal, losses,
+    rotation, time_code,
 };
 use handstream::refine::{MotionFrame, MotionPrior};
 use nalgebra::{Rotation3, Vector3};
@@ -151,6 +151,32 @@ fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
         let by_rotations = FingerMotion::positions_reverse(&network.offsets, &by_positions);
         let by_local = motion.reverse(&by_rotations, outputs);
         compare.relative("grad_pos_z", wide(&field.reverse(&decoding, &by_local)), GRADIENT);
+    }
+}
+
+#[test]
+fn the_release_s_files_are_found_in_its_folder_and_a_missing_one_is_named() {
+    for (name, narrow) in fixtures("hmp_narrow") {
+        let variant = name.rsplit('_').next().unwrap();
+        let (_, full) = of_variant(variant, "hmp_full_io");
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("results/model");
+        std::fs::create_dir_all(&model).unwrap();
+        let open = || HmpNetwork::open(folder.path(), Isa::best());
+        let write = |file: &str, fixture: &Fixture, prefix: &str| {
+            let part = fixture.edited(|name, _| name.strip_prefix(prefix).map(str::to_owned));
+            std::fs::write(model.join(file), part.bytes()).unwrap();
+        };
+        write("local_encoder.pth", &narrow, "local_encoder.");
+        let missing = open().err().unwrap().to_string();
+        assert!(missing.starts_with("there is no nemf.pth in "), "{missing}");
+        write("nemf.pth", &narrow, "nemf.");
+        write("mean-neutral-128-30fps.pt", &full, "mean_");
+        write("std-neutral-128-30fps.pt", &full, "std_");
+        let network = open().unwrap();
+        assert_eq!((network.encoder.inputs(), network.field.latent()), (48, [32, 16]));
+        // Narrower than HMP's: its features are others.
+        assert!(HmpPrior::new(network, HandModel::open().skeleton(), HmpConfig::default()).is_none());
     }
 }
 

@@ -53,6 +53,11 @@ pub struct TrackId(pub u32);
 pub enum PoseState {
     /// From the front end, published at once.
     Provisional,
+    /// From the second pass, seconds later; the frame's observation took part.
+    Refined,
+    /// From the second pass, in a frame without usable observation: motion before and after says where the
+    /// hand was.
+    Filled,
 }
 
 impl PoseState {
@@ -60,6 +65,8 @@ impl PoseState {
     pub fn name(self) -> &'static str {
         match self {
             PoseState::Provisional => "provisional",
+            PoseState::Refined => "refined",
+            PoseState::Filled => "filled",
         }
     }
 }
@@ -144,6 +151,24 @@ pub struct FrameHands {
     pub total: Duration,
 }
 
+/// Frames that the second pass has made better. They replace what was published of them before.
+#[derive(Clone, Debug)]
+pub struct Refinement {
+    /// Number of the refined chunk, from 1. Chunks share frames; of such a frame the higher number counts.
+    pub revision: u64,
+    /// The frames, in order. Cameras are placed in metres of the world, hands are refined, filled in, or
+    /// provisional where they took no part.
+    pub frames: Vec<FrameHands>,
+    /// Frames with lower numbers will not change any more.
+    pub settled: u64,
+    /// Metres in a unit of the odometry's path, where the chunk could tell.
+    pub world_scale: Option<f64>,
+    /// Time from the publication of the chunk's newest frame to this event.
+    pub age: Duration,
+    /// Time the refinement took.
+    pub took: Duration,
+}
+
 /// Everything a run tells its listeners, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -156,6 +181,8 @@ pub enum Event {
         /// Its hands.
         hands: Arc<FrameHands>,
     },
+    /// The second pass is through with a chunk of earlier frames.
+    Refined(Arc<Refinement>),
     /// Frames a live source delivered while the front end was busy.
     Dropped {
         /// How many, since the last event of this kind.

@@ -43,6 +43,7 @@ impl DemoArgs {
             model,
             config: FrontEndConfig::default(),
             path: None,
+            second_pass: None,
             delivery: Delivery::Every,
             out: self.out.clone(),
             overlay: !self.no_overlay,

@@ -16,6 +16,8 @@ mod odometry;
 mod own_files;
 mod pipeline;
 mod progress;
+mod refine;
+mod second_pass;
 mod setup;
 mod track;
 
@@ -40,6 +42,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Follow the camera of a video, a folder of images or a webcam, and write its path.
     Odometry(odometry::OdometryArgs),
+    /// Refine hands that were found earlier: world coordinates, gaps filled, both hands together.
+    Refine(refine::RefineArgs),
     /// Compare the hands or the camera path of a run with a known truth: every error measure of the papers.
     Eval(eval::EvalArgs),
     /// Fetch the two MediaPipe networks, or note where your own checkpoints and MANO lie, once.
@@ -77,6 +81,7 @@ impl Cli {
             #[cfg(feature = "render")]
             Command::Demo(args) => args.run(),
             Command::Odometry(args) => args.run(),
+            Command::Refine(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Setup(args) => match args.own.register()? && args.wheel.is_none() {
                 true => Ok(()),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use handstream::event::{FrameHands, RunInfo};
+use handstream::event::{FrameHands, Refinement, RunInfo};
 use handstream::frame::Frame;
 use handstream::hand::HandModel;
 
@@ -16,7 +16,12 @@ impl OverlayFilm {
     ///
     /// # Errors
     /// Always.
-    pub fn create(_path: &Path, _run: &RunInfo, _hand_model: Arc<HandModel>) -> Result<Self> {
+    pub fn create(
+        _path: &Path,
+        _run: &RunInfo,
+        _hand_model: Arc<HandModel>,
+        _second_pass: bool,
+    ) -> Result<Self> {
         bail!("this build cannot draw overlays: build with the feature `render`, or leave out --overlay")
     }
 
@@ -25,6 +30,11 @@ impl OverlayFilm {
     /// # Errors
     /// None.
     pub fn frame(&mut self, _frame: &Frame, _hands: &FrameHands) -> Result<()> {
+        match *self {}
+    }
+
+    /// Never called: no such film exists.
+    pub fn refined(&mut self, _refinement: &Refinement) {
         match *self {}
     }
 

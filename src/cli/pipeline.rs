@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use handstream::engine::{Delivery, FrontEnd, FrontEndConfig, HandFrontEnd, OnPath, run};
+use handstream::engine::{Delivery, FrontEnd, FrontEndConfig, HandFrontEnd, OnPath, SecondPass, run};
 use handstream::event::{Event, RunInfo};
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
@@ -32,6 +32,8 @@ pub struct Pipeline {
     pub config: FrontEndConfig,
     /// Where the camera went, if that is known.
     pub path: Option<KnownPath>,
+    /// The second pass, if there is one.
+    pub second_pass: Option<SecondPass>,
     /// Every frame, or the newest.
     pub delivery: Delivery,
     /// Folder for the results.
@@ -68,24 +70,27 @@ impl Pipeline {
             camera: self.camera,
             hand_model: self.model.name().to_string(),
         };
-        let mut files = RunFiles::create(&self.out)?;
+        let mut files = RunFiles::create(&self.out, self.second_pass.is_some())?;
         let film_path = self.out.join("overlay.mp4");
         let mut film = if self.overlay {
-            Some(OverlayFilm::create(&film_path, &run_info, self.model.clone())?)
+            Some(OverlayFilm::create(&film_path, &run_info, self.model.clone(), self.second_pass.is_some())?)
         } else {
             None
         };
         let mut progress = Progress::new();
         let (mut frames, mut last_warning) = (0, None);
-        run(self.source, run_info, front_end.as_mut(), self.delivery, stop.clone(), |event| -> Result<()> {
+        let (source, front_end, delivery) = (self.source, front_end.as_mut(), self.delivery);
+        run(source, run_info, front_end, delivery, stop.clone(), self.second_pass, |event| -> Result<()> {
             let full = self.limit.is_some_and(|limit| frames >= limit);
             if full && matches!(event, Event::Frame { .. } | Event::Dropped { .. }) {
                 // Already under way when the last one asked for arrived.
                 return Ok(());
             }
             files.event(event)?;
-            if let (Some(film), Event::Frame { frame, hands }) = (&mut film, event) {
-                film.frame(frame, hands)?;
+            match (&mut film, event) {
+                (Some(film), Event::Frame { frame, hands }) => film.frame(frame, hands)?,
+                (Some(film), Event::Refined(refinement)) => film.refined(refinement),
+                _ => {}
             }
             if let Event::Warning(sentence) = event {
                 last_warning = Some(sentence.clone());

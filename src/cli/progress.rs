@@ -36,7 +36,7 @@ impl Progress {
             }
             Event::Warning(sentence) => self.bar.suspend(|| eprintln!("warning: {sentence}")),
             Event::Finished => self.bar.finish_and_clear(),
-            Event::Started(_) | Event::Dropped { .. } => {}
+            Event::Started(_) | Event::Refined(_) | Event::Dropped { .. } => {}
         }
     }
 }

@@ -17,6 +17,7 @@ use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, open}
 use super::intrinsics::IntrinsicsArgs;
 use super::known_path::KnownPathArgs;
 use super::pipeline::Pipeline;
+use super::second_pass::SecondPassArgs;
 
 /// What makes hands in metres, as a user types it.
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -53,7 +54,7 @@ enum TipsName {
 }
 
 /// What a user types for the built-in hand.
-const OPEN: &str = "open";
+pub const OPEN: &str = "open";
 /// What a user types for the built-in scene.
 const SYNTHETIC: &str = "synthetic";
 
@@ -106,6 +107,8 @@ pub struct TrackArgs {
     intrinsics: IntrinsicsArgs,
     #[command(flatten)]
     known_path: KnownPathArgs,
+    #[command(flatten)]
+    second_pass: SecondPassArgs,
     /// Camera: picture size to ask for.
     #[arg(long, value_name = "WxH", value_parser = picture_size)]
     size: Option<PictureSize>,
@@ -138,12 +141,16 @@ impl TrackArgs {
         config.tracker.mirrored = self.mirrored;
         config.fit.shape.hand_length_mm = self.hand_length;
         let out = self.out.clone();
+        let fps = source.info().fps;
+        let second_pass =
+            self.second_pass.start(model.clone(), &camera, fps, delivery, path.is_some(), self.frames)?;
         let pipeline = Pipeline {
             source,
             camera,
             model,
             config,
             path,
+            second_pass,
             delivery,
             out: self.out,
             overlay: self.overlay,

@@ -3,6 +3,7 @@
 //! ```text
 //! capture thread ──► newest slot or read-ahead queue ──► front-end thread ──► listener (the caller)
 //! caller ──► newest slot or queue ──► odometry thread ──► steps, path
+//! listener ──► second pass (odometry thread ──► chunks ──► refinement thread) ──► refined frames ──► listener
 //! ```
 
 mod background;
@@ -13,7 +14,11 @@ mod odometry;
 mod on_path;
 mod pictured;
 mod poser;
+mod priority;
+mod published;
+mod refine;
 mod run;
+mod second_pass;
 mod workers;
 
 pub use background::BackgroundThread;
@@ -21,4 +26,6 @@ pub use capture::Delivery;
 pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, PictureNetwork, Profile};
 pub use odometry::{OdometryStep, OdometryThread, OdometryThreadError, Waiting};
 pub use on_path::OnPath;
+pub use refine::{Backlog, BacklogCounts, RefineSchedule, RefineThread, RefineThreadError, RefinedWork};
 pub use run::{FrontEnd, Processed, run};
+pub use second_pass::{CameraWay, SecondPass, SecondPassConfig};

@@ -9,6 +9,7 @@ use crossbeam::channel::{Sender, bounded};
 use nalgebra::Isometry3;
 
 use super::capture::{Capture, Captured, Delivery};
+use super::second_pass::SecondPass;
 use crate::event::{Event, FrameHands, RunInfo, StageTime, TrackedHand};
 use crate::frame::Frame;
 use crate::source::Source;
@@ -39,7 +40,8 @@ pub struct Processed {
 ///
 /// With [`Delivery::Every`] all frames arrive and the result is the same every time; with
 /// [`Delivery::Newest`] the front end always takes the newest frame and neither waits for the source
-/// nor for the listener. `stop` ends the run early, in good order.
+/// nor for the listener. `stop` ends the run early, in good order. With a `second_pass` the listener is also
+/// told of refined frames, the last of them after the last frame.
 ///
 /// # Errors
 /// What the listener returned; the run then stops at once.
@@ -49,16 +51,22 @@ pub fn run<E>(
     front_end: &mut dyn FrontEnd,
     delivery: Delivery,
     stop: Arc<AtomicBool>,
+    mut second_pass: Option<SecondPass>,
     mut listener: impl FnMut(&Event) -> Result<(), E>,
 ) -> Result<(), E> {
-    listener(&Event::Started(Arc::new(run_info)))?;
+    let mut tell = |event: &Event, second_pass: &mut Option<SecondPass>| {
+        listener(event)?;
+        let refined = second_pass.as_mut().map_or_else(Vec::new, |pass| pass.follow(event));
+        refined.iter().try_for_each(&mut listener)
+    };
+    tell(&Event::Started(Arc::new(run_info)), &mut second_pass)?;
     let (events, inbox) = bounded(EVENTS_UNDER_WAY);
     let outcome = thread::scope(|scope| {
         let worker = scope.spawn({
             let stop = stop.clone();
             move || follow(source, front_end, delivery, stop, &events)
         });
-        let told = inbox.iter().try_for_each(|event| listener(&event));
+        let told = inbox.iter().try_for_each(|event| tell(&event, &mut second_pass));
         // With the inbox gone, a front end that still works finds nobody to tell and ends.
         drop(inbox);
         stop.store(true, Ordering::Relaxed);
@@ -69,6 +77,8 @@ pub fn run<E>(
             "the front end stopped on an internal error; the frames before it are kept".into(),
         ))?;
     }
+    let rest = second_pass.map_or_else(Vec::new, SecondPass::finish);
+    rest.iter().try_for_each(&mut listener)?;
     listener(&Event::Finished)
 }
 
@@ -243,12 +253,12 @@ mod tests {
     ) -> (Vec<u64>, u64, Vec<String>) {
         let (mut frames, mut dropped, mut warnings) = (Vec::new(), 0, Vec::new());
         let stop = Arc::new(AtomicBool::new(false));
-        let outcome: Result<(), Infallible> = run(source, info(), front_end, delivery, stop, |event| {
+        let outcome: Result<(), Infallible> = run(source, info(), front_end, delivery, stop, None, |event| {
             match event {
                 Event::Frame { hands, .. } => frames.push(hands.sequence),
                 Event::Dropped { count } => dropped += count,
                 Event::Warning(sentence) => warnings.push(sentence.clone()),
-                Event::Started(_) | Event::Finished => {}
+                Event::Started(_) | Event::Refined(_) | Event::Finished => {}
             }
             Ok(())
         });
@@ -292,7 +302,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let mut seen = 0;
         let source = Film::boxed(1_000_000, vec![]);
-        let outcome = run(source, info(), &mut Slow(Duration::ZERO), Delivery::Every, stop, |_| {
+        let outcome = run(source, info(), &mut Slow(Duration::ZERO), Delivery::Every, stop, None, |_| {
             seen += 1;
             if seen == 5 { Err("disk full") } else { Ok(()) }
         });

@@ -23,11 +23,11 @@ pub(super) const KNOWN_NAMES: [&str; 11] = [
 ];
 
 /// The arrays of a hand model file by name.
-pub(super) type NamedArrays = BTreeMap<String, Array>;
+pub(crate) type NamedArrays = BTreeMap<String, Array>;
 
 /// Numbers in row-major order with their shape.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Array {
+pub(crate) struct Array {
     /// Sizes of the dimensions.
     pub shape: Vec<usize>,
     /// The numbers, last dimension fastest.
@@ -37,7 +37,7 @@ pub(super) struct Array {
 /// What is wrong with a hand model file, as the end of a sentence.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("{0}")]
-pub(super) struct Malformed(String);
+pub(crate) struct Malformed(String);
 
 impl Malformed {
     /// The fault in words.
@@ -118,7 +118,7 @@ pub(super) fn count(shape: &[usize]) -> Result<usize, Malformed> {
 
 /// How a file stores a number: numpy's type names such as `f8`, `<i4`, `|b1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct NumberType {
+pub(crate) struct NumberType {
     kind: u8,
     size: usize,
     big_endian: bool,

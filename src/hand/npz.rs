@@ -11,12 +11,20 @@ const MOST_BYTES: u64 = 64 << 20;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The known arrays of an archive.
+/// The arrays of an archive that a hand model has.
 pub(super) fn read_npz(bytes: &[u8]) -> Result<NamedArrays, Malformed> {
+    read_arrays(bytes, &KNOWN_NAMES)
+}
+
+/// Those of an archive's arrays that are called one of `names`.
+///
+/// # Errors
+/// [`Malformed`] where the bytes are no archive, or one of these arrays does not hold plain numbers.
+pub(crate) fn read_arrays(bytes: &[u8], names: &[&str]) -> Result<NamedArrays, Malformed> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| Malformed::new(format!("it is no npz archive ({error})")))?;
     let mut arrays = NamedArrays::new();
-    for name in KNOWN_NAMES {
+    for &name in names {
         let Ok(file) = archive.by_name(&format!("{name}.npy")) else { continue };
         let mut unpacked = Vec::new();
         file.take(MOST_BYTES)

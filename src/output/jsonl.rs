@@ -5,8 +5,9 @@ use std::path::Path;
 use nalgebra::{Isometry3, Point3, Vector3};
 use serde::Serialize;
 
+use super::held::FinalFrame;
 use super::record::{CameraRecord, FORMAT, FrameRecord, HandRecord, Header, UNITS, VERSION};
-use crate::event::{FrameHands, RunInfo, TrackedHand};
+use crate::event::{RunInfo, TrackedHand};
 use crate::files::{PartFile, WriteError};
 use crate::hand::joints::JointOrder;
 
@@ -53,11 +54,13 @@ impl JsonlWriter {
     ///
     /// # Errors
     /// [`WriteError`].
-    pub fn frame(&mut self, hands: &FrameHands) -> Result<(), WriteError> {
+    pub fn frame(&mut self, frame: &FinalFrame) -> Result<(), WriteError> {
+        let hands = &frame.hands;
         self.line(&FrameRecord {
             frame: hands.sequence,
             t_ns: hands.timestamp.0,
             world_from_camera: hands.world_from_camera.as_ref().map(camera_pose),
+            world_scale: frame.world_scale,
             hands: hands.hands.iter().map(|one| hand(one, hands.world_from_camera.as_ref())).collect(),
         })
     }

@@ -13,9 +13,10 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::npy::npy;
-use crate::event::{FrameHands, RunInfo, Side, TrackedHand};
+use crate::event::{FrameHands, HandPose, RunInfo, Side, TrackedHand};
 use crate::files::{PartFile, WriteError};
 use crate::geometry::rotation::{axis_angle_from_quaternion, quaternion_from_axis_angle};
+use crate::hand::mirror::mirror_pose;
 
 const SIDES: [Side; 2] = [Side::Left, Side::Right];
 /// Numbers in `hand_pose`: 15 joints in axis-angle.
@@ -33,20 +34,29 @@ struct Row {
 impl Row {
     const EMPTY: Row = Row { track: -1, trans: [0.0; 3], root_orient: [0.0; 3], pose_body: [0.0; POSE] };
 
-    fn of(hand: &TrackedHand, world_from_camera: &Isometry3<f64>) -> Self {
-        let mut pose_body = [0.0; POSE];
-        for (target, joint) in pose_body.chunks_exact_mut(3).zip(&hand.pose.hand_pose) {
-            target.copy_from_slice(joint.as_slice());
-        }
+    fn of(hand: &TrackedHand, world_from_camera: &Isometry3<f64>, mirrored_left: bool) -> Self {
         let world_from_camera = world_from_camera.cast::<f32>();
         let orient = world_from_camera.rotation * quaternion_from_axis_angle(hand.pose.global_orient);
         // The hand turns about its wrist, so what moves is where the wrist goes.
         let wrist = hand.joints_camera[0].0;
         let moved = world_from_camera.transform_point(&wrist.into()).coords - wrist;
+        let in_world = HandPose {
+            translation: hand.pose.translation + moved,
+            global_orient: axis_angle_from_quaternion(&orient),
+            ..hand.pose.clone()
+        };
+        let pose = match mirrored_left && hand.side == Side::Left {
+            true => mirror_pose(&in_world),
+            false => in_world,
+        };
+        let mut pose_body = [0.0; POSE];
+        for (target, joint) in pose_body.chunks_exact_mut(3).zip(&pose.hand_pose) {
+            target.copy_from_slice(joint.as_slice());
+        }
         Self {
             track: i64::from(hand.track.0),
-            trans: (hand.pose.translation + moved).into(),
-            root_orient: axis_angle_from_quaternion(&orient).into(),
+            trans: pose.translation.into(),
+            root_orient: pose.global_orient.into(),
             pose_body,
         }
     }
@@ -55,6 +65,7 @@ impl Row {
 /// Collects the frames and writes the arrays at the end.
 pub struct NpzWriter {
     path: PathBuf,
+    mirrored_left: bool,
     intrinsics: [f64; 4],
     timestamps_ns: Vec<i64>,
     world_from_camera: Vec<Option<Isometry3<f64>>>,
@@ -67,12 +78,19 @@ impl NpzWriter {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_path_buf(),
+            mirrored_left: false,
             intrinsics: [0.0; 4],
             timestamps_ns: Vec::new(),
             world_from_camera: Vec::new(),
             rows: [Vec::new(), Vec::new()],
             betas: [[0.0; 10]; 2],
         }
+    }
+
+    /// Writes left hands as Dyn-HaMR does: parameters of a right hand in a mirrored world (x negated). Such a
+    /// file has no times, by which it is told from ours.
+    pub fn mirror_left(&mut self) {
+        self.mirrored_left = true;
     }
 
     /// Notes the run's intrinsics.
@@ -95,7 +113,8 @@ impl NpzWriter {
                 // One shape a hand: the latest, which has seen most.
                 self.betas[row] = hand.pose.betas;
             }
-            self.rows[row].push(best.map_or(Row::EMPTY, |hand| Row::of(hand, &world_from_camera)));
+            self.rows[row]
+                .push(best.map_or(Row::EMPTY, |hand| Row::of(hand, &world_from_camera, self.mirrored_left)));
         }
     }
 
@@ -132,6 +151,7 @@ impl NpzWriter {
         let tracks: Vec<i64> = rows().map(|row| row.track).collect();
         let is_right: Vec<f32> =
             [0.0, 1.0].into_iter().flat_map(|side| std::iter::repeat_n(side, frames)).collect();
+        let times = npy(&self.timestamps_ns, &[frames]);
         let arrays = [
             ("trans", npy(&flat3(|row| row.trans), &[2, frames, 3])),
             ("root_orient", npy(&flat3(|row| row.root_orient), &[2, frames, 3])),
@@ -143,13 +163,13 @@ impl NpzWriter {
             ("cam_R", npy(&cam_r, &[2, frames, 3, 3])),
             ("cam_t", npy(&cam_t, &[2, frames, 3])),
             ("intrins", npy(&self.intrinsics, &[4])),
-            ("timestamps_ns", npy(&self.timestamps_ns, &[frames])),
             ("valid", npy(&valid, &[2, frames])),
             ("track", npy(&tracks, &[2, frames])),
         ];
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-        for (name, bytes) in arrays {
+        let times = (!self.mirrored_left).then_some(("timestamps_ns", times));
+        for (name, bytes) in arrays.into_iter().chain(times) {
             zip.start_file(format!("{name}.npy"), options).map_err(io::Error::other)?;
             zip.write_all(&bytes)?;
         }
@@ -162,7 +182,7 @@ mod tests {
     use nalgebra::Vector3;
 
     use super::*;
-    use crate::event::{HandPose, KEYPOINTS, PoseState, TrackId};
+    use crate::event::{KEYPOINTS, PoseState, TrackId};
     use crate::geometry::Pixel;
     use crate::hand::HandModel;
 
@@ -188,7 +208,7 @@ mod tests {
                 joints_camera,
                 pose: pose.clone(),
             };
-            let row = Row::of(&hand, &world_from_camera);
+            let row = Row::of(&hand, &world_from_camera, false);
             let in_world =
                 HandPose { global_orient: row.root_orient.into(), translation: row.trans.into(), ..pose };
             for (posed, seen) in model.posed(&in_world, side).joints.iter().zip(&joints_camera) {

@@ -53,7 +53,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    fn line(path: &Path, line: usize, what: impl Into<String>) -> Self {
+    pub(super) fn line(path: &Path, line: usize, what: impl Into<String>) -> Self {
         Self::Line { path: path.to_path_buf(), line, what: what.into() }
     }
 
@@ -185,7 +185,7 @@ pub(super) fn hands(path: &Path, bytes: &[u8], model: &HandModel) -> Result<Hand
     Ok(over_time)
 }
 
-fn header_of(path: &Path, line: &[u8]) -> Result<Header, ReadError> {
+pub(super) fn header_of(path: &Path, line: &[u8]) -> Result<Header, ReadError> {
     let any: serde_json::Value = parse(line).map_err(|what| ReadError::foreign(path, what))?;
     if any.get("format").and_then(|format| format.as_str()) != Some(FORMAT) {
         return Err(ReadError::foreign(
@@ -232,7 +232,7 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 }
 
 /// A pose from position and quaternion x y z w.
-fn camera_pose([x, y, z, qx, qy, qz, qw]: [f64; 7]) -> Result<Isometry3<f64>, String> {
+pub(super) fn camera_pose([x, y, z, qx, qy, qz, qw]: [f64; 7]) -> Result<Isometry3<f64>, String> {
     let quaternion = Quaternion::new(qw, qx, qy, qz);
     if (quaternion.norm() - 1.0).abs() > UNIT_TOLERANCE {
         return Err(format!(
@@ -244,28 +244,33 @@ fn camera_pose([x, y, z, qx, qy, qz, qw]: [f64; 7]) -> Result<Isometry3<f64>, St
     Ok(Isometry3::from_parts(Vector3::new(x, y, z).into(), rotation))
 }
 
-fn side_of(hand: &HandRecord) -> Result<Side, String> {
+pub(super) fn side_of(hand: &HandRecord) -> Result<Side, String> {
     Side::from_name(&hand.side).ok_or_else(|| format!("\"{}\" is no side: left or right", hand.side))
 }
 
 fn sample(hand: &HandRecord, side: Side, model: Option<&HandModel>) -> Result<HandSample, String> {
+    let pose = hand_pose(hand)?;
+    let vertices = model.map_or_else(Vec::new, |model| model.posed(&pose, side).vertices);
+    Ok(HandSample {
+        joints: hand.joints_camera.map(|joint| Some(Vector3::from(joint))),
+        vertices: vertices.into_iter().map(|vertex| vertex.0.cast()).collect(),
+        track: Some(hand.track),
+    })
+}
+
+/// The parameters of a line's hand.
+pub(super) fn hand_pose(hand: &HandRecord) -> Result<HandPose, String> {
     let (joints, []) = hand.hand_pose.as_chunks::<3>() else {
         return Err(format!("hand_pose has {} numbers, not 45", hand.hand_pose.len()));
     };
     let hand_pose = <[[f64; 3]; FINGER_JOINTS]>::try_from(joints)
         .map_err(|_| format!("hand_pose has {} numbers, not 45", hand.hand_pose.len()))?;
     let narrow = |vector: [f64; 3]| Vector3::from(vector).cast::<f32>();
-    let pose = HandPose {
+    Ok(HandPose {
         global_orient: narrow(hand.global_orient),
         hand_pose: hand_pose.map(narrow),
         betas: hand.betas.map(|beta| beta as f32),
         translation: narrow(hand.translation),
-    };
-    let vertices = model.map_or_else(Vec::new, |model| model.posed(&pose, side).vertices);
-    Ok(HandSample {
-        joints: hand.joints_camera.map(|joint| Some(Vector3::from(joint))),
-        vertices: vertices.into_iter().map(|vertex| vertex.0.cast()).collect(),
-        track: Some(hand.track),
     })
 }
 

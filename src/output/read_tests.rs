@@ -1,10 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::read_truth;
 use super::*;
 use crate::event::{FrameHands, KEYPOINTS, PoseState, TrackId, TrackedHand};
 use crate::geometry::Pixel;
-use crate::output::JsonlWriter;
+use crate::output::{FinalFrame, JsonlWriter};
 
 fn header() -> String {
     let header = serde_json::json!({
@@ -89,9 +90,13 @@ fn what_the_writer_writes_the_reader_reads() {
     };
     let world_from_camera = Isometry3::new(Vector3::new(0.4, -1.2, 2.0), Vector3::new(0.3, 1.1, -0.7));
     writer.started(&run).unwrap();
-    writer.frame(&frame).unwrap();
+    let mut write = |frame: &FrameHands| {
+        let hands = Arc::new(frame.clone());
+        writer.frame(&FinalFrame { hands, world_scale: None }).unwrap();
+    };
+    write(&frame);
     (frame.sequence, frame.world_from_camera) = (1, Some(world_from_camera));
-    writer.frame(&frame).unwrap();
+    write(&frame);
     writer.finish().unwrap();
 
     let read = read_hands(&path, &model).unwrap();

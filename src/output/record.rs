@@ -40,6 +40,9 @@ pub(super) struct FrameRecord {
     /// Position, then quaternion x y z w; absent where the camera's place is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world_from_camera: Option<[f64; 7]>,
+    /// Metres in a unit of the odometry's path; absent where it is not known or there is no such path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world_scale: Option<f64>,
     pub hands: Vec<HandRecord>,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use crate::event::{Event, FrameHands};
+use crate::event::{Event, FrameHands, Refinement};
 use crate::files::{PartFile, WriteError};
 
 /// Longest latency a histogram tells apart, nanoseconds (a minute).
@@ -37,6 +37,17 @@ pub struct Percentiles {
     pub max: f64,
 }
 
+/// What the second pass did.
+#[derive(Clone)]
+struct Refined {
+    chunks: u64,
+    /// Time of each chunk.
+    took: Latency,
+    /// Age of each chunk's newest frame when it was done.
+    age: Latency,
+    world_scale: Option<f64>,
+}
+
 /// Collects the figures of a run from its events.
 #[derive(Clone, Default)]
 pub struct Summary {
@@ -46,6 +57,7 @@ pub struct Summary {
     hands_per_frame: [u64; HAND_COUNTS],
     stages: Vec<Latency>,
     total: Option<Latency>,
+    refinement: Option<Refined>,
     started: Option<Instant>,
     elapsed: Duration,
 }
@@ -55,6 +67,7 @@ impl Summary {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Frame { hands, .. } => self.frame(hands),
+            Event::Refined(refinement) => self.refined(refinement),
             Event::Dropped { count } => self.dropped += count,
             Event::Warning(sentence) => self.warnings.push(sentence.clone()),
             Event::Started(_) => self.started = Some(Instant::now()),
@@ -99,17 +112,40 @@ impl Summary {
                 (name.to_string(), value)
             })
             .collect();
+        let refined = self.refinement.as_ref().map(|refined| {
+            let (took, age) = (refined.took.percentiles(), refined.age.percentiles());
+            json!({
+                "chunks": refined.chunks,
+                "chunk_ms": {"p50": took.p50, "max": took.max},
+                "age_ms": {"p50": age.p50, "max": age.max},
+                "world_scale": refined.world_scale,
+            })
+        });
         let summary = json!({
             "frames": self.frames,
             "dropped": self.dropped,
             "hands_per_frame": self.hands_per_frame,
             "fps": (self.fps() * 100.0).round() / 100.0,
             "latency_ms": latencies,
+            "refined": refined,
             "warnings": self.warnings,
         });
         let mut file = PartFile::create(path)?;
         file.write(format!("{summary:#}\n").as_bytes())?;
         file.commit()
+    }
+
+    fn refined(&mut self, refinement: &Refinement) {
+        let refined = self.refinement.get_or_insert_with(|| Refined {
+            chunks: 0,
+            took: Latency::new("chunk"),
+            age: Latency::new("age"),
+            world_scale: None,
+        });
+        refined.chunks += 1;
+        refined.took.record(refinement.took);
+        refined.age.record(refinement.age);
+        refined.world_scale = refinement.world_scale.or(refined.world_scale);
     }
 
     fn frame(&mut self, hands: &FrameHands) {
@@ -159,6 +195,18 @@ impl fmt::Display for Summary {
         writeln!(f, "  {:<12} {:>8} {:>8} {:>8} {:>8}", "ms", "p50", "p95", "p99", "max")?;
         for (name, p) in self.latencies() {
             writeln!(f, "  {name:<12} {:>8.2} {:>8.2} {:>8.2} {:>8.2}", p.p50, p.p95, p.p99, p.max)?;
+        }
+        if let Some(refined) = &self.refinement {
+            let took = refined.took.percentiles();
+            write!(
+                f,
+                "refined {} chunks in {:.0} ms each (slowest {:.0})",
+                refined.chunks, took.p50, took.max
+            )?;
+            match refined.world_scale {
+                Some(scale) => writeln!(f, "; {scale:.3} m in a unit of the camera's path")?,
+                None => writeln!(f)?,
+            }
         }
         Ok(())
     }

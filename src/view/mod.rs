@@ -1,7 +1,7 @@
 //! What a person looks at: overlay films and pictures. Reads events, knows no engine.
 //!
 //! [`Film`] writes any pictures as a film; [`Overlay`] draws the hands of a frame over it, beside a
-//! side view in metres; [`OverlayFilm`] does both for a whole run.
+//! side view in metres and, in runs with a second pass, the world from above; [`OverlayFilm`] does both for a whole run.
 
 mod film;
 #[cfg(feature = "render")]
@@ -16,6 +16,8 @@ mod picture;
 mod side;
 #[cfg(feature = "render")]
 mod text;
+#[cfg(feature = "render")]
+mod world;
 
 pub use film::{Film, FilmError};
 #[cfg(feature = "render")]

@@ -9,7 +9,8 @@ use super::film::FilmError;
 use super::marks::colour;
 use super::picture;
 use super::side::SideView;
-use crate::event::{FrameHands, RunInfo, Side, TrackedHand};
+use super::world::WorldView;
+use crate::event::{FrameHands, Refinement, RunInfo, Side, TrackedHand};
 use crate::files::WriteError;
 use crate::frame::{Frame, PictureSize};
 use crate::geometry::CameraModel;
@@ -21,6 +22,9 @@ const LONGER_SIDE: [usize; 2] = [640, 1280];
 
 /// Width of the side view as a part of the longer side of the picture.
 const SIDE_VIEW: f32 = 0.5;
+
+/// Height of the world from above as a part of the picture's, in runs that have one.
+const WORLD_VIEW: f32 = 0.46;
 
 /// Opacity of the hands over the picture.
 const OPACITY: f32 = 0.75;
@@ -40,7 +44,8 @@ pub enum ViewError {
 }
 
 /// Draws frames with their hands: on the left the picture with meshes, bones, key points and captions
-/// over it, on the right the same hands from the side, with the paths of their wrists.
+/// over it, on the right the same hands from the side, with the paths of their wrists, and in runs with a second
+/// pass the world from above below it.
 pub struct Overlay {
     renderer: Renderer,
     hand_model: Arc<HandModel>,
@@ -48,21 +53,28 @@ pub struct Overlay {
     camera: CameraModel,
     picture: Area,
     side_view: SideView,
+    world_view: Option<WorldView>,
 }
 
 impl Overlay {
-    /// For the frames of one run.
+    /// For the frames of one run, with or without a second pass.
     ///
     /// # Errors
     /// [`RenderError`] where this machine cannot draw.
-    pub fn new(run: &RunInfo, hand_model: Arc<HandModel>) -> Result<Self, RenderError> {
+    pub fn new(run: &RunInfo, hand_model: Arc<HandModel>, second_pass: bool) -> Result<Self, RenderError> {
         let (width, height) = (run.size.width as f32, run.size.height as f32);
         let longer = width.max(height).max(1.0);
         let scale = longer.clamp(LONGER_SIDE[0] as f32, LONGER_SIDE[1] as f32) / longer;
         let even = |pixels: f32| (pixels / 2.0).round().max(1.0) as usize * 2;
         let size = PictureSize::new(even(width * scale), even(height * scale));
-        let side_size = PictureSize::new(even(longer * scale * SIDE_VIEW), size.height);
+        let world_height = if second_pass { even(size.height as f32 * WORLD_VIEW) } else { 0 };
+        let side_size = PictureSize::new(even(longer * scale * SIDE_VIEW), size.height - world_height);
         let canvas = PictureSize::new(size.width + side_size.width, size.height);
+        let world_area = Area {
+            x: size.width,
+            y: side_size.height,
+            size: PictureSize::new(side_size.width, world_height),
+        };
         let faces = |side| Arc::from(hand_model.faces(side));
         Ok(Self {
             renderer: Renderer::new(canvas)?,
@@ -70,6 +82,7 @@ impl Overlay {
             camera: run.camera.clone(),
             picture: Area::whole(size),
             side_view: SideView::new(Area { x: size.width, y: 0, size: side_size }, &run.camera),
+            world_view: second_pass.then(|| WorldView::new(world_area)),
             hand_model,
         })
     }
@@ -94,7 +107,18 @@ impl Overlay {
         };
         let left = picture::panel(self.picture, frame, hands, view, meshes.clone());
         let right = self.side_view.panel(hands, meshes);
-        self.renderer.submit(&Scene { panels: vec![left, right] })
+        let below = self.world_view.as_mut().map(|world| {
+            world.advance(hands);
+            world.panel()
+        });
+        self.renderer.submit(&Scene { panels: [left, right].into_iter().chain(below).collect() })
+    }
+
+    /// Takes frames that the second pass is through with.
+    pub fn refined(&mut self, refinement: &Refinement) {
+        if let Some(world) = &mut self.world_view {
+            world.refined(refinement);
+        }
     }
 
     /// Draws a frame: RGB bytes of [`Self::size`]. Frames come in the order of their time.
@@ -180,7 +204,7 @@ mod tests {
     fn hands_are_drawn_in_their_colour_where_the_camera_projects_them() {
         let model = Arc::new(HandModel::open());
         let run = run();
-        let mut overlay = match Overlay::new(&run, Arc::clone(&model)) {
+        let mut overlay = match Overlay::new(&run, Arc::clone(&model), true) {
             Ok(overlay) => overlay,
             Err(error) => return println!("skipped: {error}"),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::film::Film;
 use super::overlay::{Overlay, ViewError};
-use crate::event::{FrameHands, RunInfo};
+use crate::event::{FrameHands, Refinement, RunInfo};
 use crate::frame::Frame;
 use crate::hand::HandModel;
 use crate::render::PendingPicture;
@@ -20,12 +20,17 @@ pub struct OverlayFilm {
 }
 
 impl OverlayFilm {
-    /// Starts the film `path` at the run's frame rate.
+    /// Starts the film `path` at the run's frame rate, of a run with or without a second pass.
     ///
     /// # Errors
     /// [`ViewError`] where this machine cannot draw, has no ffmpeg, or the folder cannot be written to.
-    pub fn create(path: &Path, run: &RunInfo, hand_model: Arc<HandModel>) -> Result<Self, ViewError> {
-        let overlay = Overlay::new(run, hand_model)?;
+    pub fn create(
+        path: &Path,
+        run: &RunInfo,
+        hand_model: Arc<HandModel>,
+        second_pass: bool,
+    ) -> Result<Self, ViewError> {
+        let overlay = Overlay::new(run, hand_model, second_pass)?;
         let film = Film::create(path, overlay.size(), run.fps)?;
         Ok(Self { overlay, film, pending: None })
     }
@@ -39,6 +44,11 @@ impl OverlayFilm {
         self.write_pending()?;
         self.pending = Some(newest);
         Ok(())
+    }
+
+    /// Takes frames that the second pass is through with.
+    pub fn refined(&mut self, refinement: &Refinement) {
+        self.overlay.refined(refinement);
     }
 
     /// Completes the film and gives it its name.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::{Isometry3, Matrix3, Quaternion, Translation3, UnitQuaternion, Vector3};
 
-use super::tum::RATE_MARK;
+use super::tum::{RATE_MARK, UNKNOWN_UNIT};
 use crate::frame::Timestamp;
 use crate::geometry::rotation::quaternion_from_matrix;
 use crate::geometry::{CameraPath, CameraPose};
@@ -51,6 +51,8 @@ pub struct PathFile {
     times: Vec<Timestamp>,
     /// Frames per second, where the file says.
     pub fps: Option<f64>,
+    /// Whether the file says that its unit is not known.
+    pub scale_free: bool,
 }
 
 impl PathFile {
@@ -70,7 +72,7 @@ impl PathFile {
             Some(CameraPose { sequence: number as u64, timestamp: time(number)?, world_from_camera })
         };
         let poses = self.poses.iter().enumerate().map(pose).collect::<Option<_>>()?;
-        Some(CameraPath { poses, scale_free: false })
+        Some(CameraPath { poses, scale_free: self.scale_free })
     }
 }
 
@@ -92,12 +94,13 @@ pub fn read_path(file: &Path) -> Result<PathFile, PathFileError> {
 }
 
 fn parse(file: &Path, text: &str) -> Result<PathFile, PathFileError> {
-    let mut read = PathFile { poses: Vec::new(), times: Vec::new(), fps: None };
+    let mut read = PathFile { poses: Vec::new(), times: Vec::new(), fps: None, scale_free: false };
     for (number, line) in text.lines().enumerate() {
         let wrong = |what: String| PathFileError::Line { path: file.to_path_buf(), line: number + 1, what };
         let line = line.trim();
         if let Some(comment) = line.strip_prefix('#') {
             let rate = comment.trim().strip_prefix(RATE_MARK).and_then(|rate| rate.trim().parse().ok());
+            read.scale_free |= comment.trim().starts_with(UNKNOWN_UNIT);
             read.fps = read.fps.or(rate.filter(|rate: &f64| rate.is_finite() && *rate > 0.0));
             continue;
         }

@@ -9,6 +9,9 @@ use crate::geometry::CameraPath;
 /// What stands before the frame rate in the head of a path.
 pub(super) const RATE_MARK: &str = "frames per second:";
 
+/// What stands in the head of a path whose unit is not known.
+pub(super) const UNKNOWN_UNIT: &str = "unit: unknown";
+
 /// Writes one line `timestamp tx ty tz qx qy qz qw` for each pose, `world_from_camera`, seconds and the
 /// path's unit, under a head of lines that begin with `#`. Numbers are as long as it takes to read the
 /// same ones back; times have all their nanoseconds.
@@ -16,9 +19,12 @@ pub(super) const RATE_MARK: &str = "frames per second:";
 /// # Errors
 /// [`WriteError`].
 pub fn write_tum(file: &Path, path: &CameraPath, fps: f64) -> Result<(), WriteError> {
-    let unit = if path.scale_free { "unknown (one factor on all translations)" } else { "metres" };
+    let unit = match path.scale_free {
+        true => format!("{UNKNOWN_UNIT} (one factor on all translations)"),
+        false => "unit: metres".to_owned(),
+    };
     let mut text = format!(
-        "# camera path, world_from_camera: timestamp tx ty tz qx qy qz qw\n# {RATE_MARK} {fps}\n# unit: {unit}\n"
+        "# camera path, world_from_camera: timestamp tx ty tz qx qy qz qw\n# {RATE_MARK} {fps}\n# {unit}\n"
     );
     for pose in &path.poses {
         let (t, q) = (pose.world_from_camera.translation.vector, pose.world_from_camera.rotation.coords);

@@ -1,0 +1,117 @@
+//! Flags of the second pass, and how it is started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use handstream::engine::{
+    BackgroundThread, Backlog, CameraWay, Delivery, OdometryThread, RefineSchedule, SecondPass,
+    SecondPassConfig, Waiting,
+};
+use handstream::geometry::CameraModel;
+use handstream::hand::HandModel;
+use handstream::refine::{KeypointMeaning, RefineConfig};
+use handstream::slam::points::PointOdometry;
+use handstream::slam::{WORKING_SIDE, WorkingSize};
+
+/// Part of a live chunk's duration that its refinement may take.
+const LIVE_BUDGET: f64 = 0.8;
+
+/// How the camera moves, as a user types it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CameraName {
+    /// Odometry looks whether it moves.
+    #[default]
+    Auto,
+    /// It stands: no odometry.
+    Static,
+}
+
+/// Weights of the refinement, as a user types them.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum WeightsName {
+    /// This engine's.
+    #[default]
+    Ours,
+    /// Those printed in Dyn-HaMR's text.
+    Paper,
+    /// Those of Dyn-HaMR's released code.
+    Release,
+}
+
+impl WeightsName {
+    /// The settings of that name.
+    pub fn config(self) -> RefineConfig {
+        match self {
+            WeightsName::Ours => RefineConfig::ours(),
+            WeightsName::Paper => RefineConfig::paper(),
+            WeightsName::Release => RefineConfig::release(),
+        }
+    }
+}
+
+/// Flags of `track`.
+#[derive(Args)]
+pub struct SecondPassArgs {
+    /// Leave out the second pass over chunks of 128 frames: hands stay as the front end found them.
+    #[arg(long)]
+    no_refine: bool,
+    /// Whether the camera moves.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "camera_path")]
+    camera: CameraName,
+    /// Weights of the second pass.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "no_refine")]
+    refine_weights: WeightsName,
+}
+
+impl SecondPassArgs {
+    /// Starts the second pass of a run at `fps` frames a second that ends after `limit` frames, and odometry
+    /// where the camera's way is not `known`.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn start(
+        &self,
+        model: Arc<HandModel>,
+        camera: &CameraModel,
+        fps: f64,
+        delivery: Delivery,
+        known: bool,
+        limit: Option<u64>,
+    ) -> Result<Option<SecondPass>> {
+        if self.no_refine {
+            return Ok(None);
+        }
+        let refine = self.refine_weights.config();
+        let live = delivery != Delivery::Every;
+        let way = match (known, self.camera) {
+            (true, _) => CameraWay::InFrames { scale_free: false },
+            (false, CameraName::Static) => CameraWay::Still,
+            (false, CameraName::Auto) => CameraWay::Odometry(odometry(camera, live)?),
+        };
+        let schedule = if live {
+            let lasts = refine.chunk_frames.saturating_sub(refine.overlap) as f64 / fps.max(1.0);
+            RefineSchedule {
+                backlog: Backlog::Merge,
+                budget: Some(Duration::from_secs_f64(LIVE_BUDGET * lasts)),
+            }
+        } else {
+            RefineSchedule { backlog: Backlog::Wait, budget: None }
+        };
+        let config = SecondPassConfig { refine, schedule, meaning: KeypointMeaning::Tracker, limit };
+        Ok(Some(SecondPass::start(way, model, config)?))
+    }
+}
+
+/// The default odometry on a thread of its own.
+fn odometry(camera: &CameraModel, live: bool) -> Result<OdometryThread> {
+    let working = WorkingSize::new(camera, WORKING_SIDE);
+    let mut odometry = PointOdometry::new(working.camera().clone(), Default::default())?;
+    if live {
+        let background = BackgroundThread::spawn("bundle-adjustment");
+        odometry.adjust_behind(Box::new(background.context("no thread for the bundle adjustment")?));
+    }
+    let waiting = if live { Waiting::Newest } else { Waiting::Every };
+    Ok(OdometryThread::start(Box::new(odometry), working, waiting)?)
+}

@@ -1,0 +1,218 @@
+//! The second pass of a run: frames' hands and the camera's way become chunks, and chunks refined frames.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use nalgebra::Isometry3;
+
+use super::odometry::{OdometryStep, OdometryThread};
+use super::published::Published;
+use super::refine::{BacklogCounts, RefineSchedule, RefineThread, RefineThreadError};
+use crate::event::{Event, FrameHands, KEYPOINTS, RunInfo, TrackedHand};
+use crate::frame::Frame;
+use crate::hand::HandModel;
+use crate::refine::{
+    CameraKnowledge, Chunk, ChunkFrame, Chunker, KeypointMeaning, ObservedHand, RefineConfig, Refiner,
+};
+use crate::slam::{OdometryState, hand_boxes};
+
+/// Where the camera's way comes from.
+pub enum CameraWay {
+    /// The camera stands.
+    Still,
+    /// The frames bring it.
+    InFrames {
+        /// Whether its translations carry an unknown common factor; else they are metres.
+        scale_free: bool,
+    },
+    /// Odometry beside the front end finds it; its unit is unknown.
+    Odometry(OdometryThread),
+}
+
+/// What the second pass is told.
+pub struct SecondPassConfig {
+    /// Weights and stages.
+    pub refine: RefineConfig,
+    /// When chunks are refined.
+    pub schedule: RefineSchedule,
+    /// What the key points of the front end are.
+    pub meaning: KeypointMeaning,
+    /// Frames after so many do not count: they were under way when the run reached its limit.
+    pub limit: Option<u64>,
+}
+
+/// Follows a run's events and answers with refined frames.
+///
+/// It works on the thread of whoever listens to the run; odometry and refinement have threads of their own.
+pub struct SecondPass {
+    way: CameraWay,
+    refine: RefineThread,
+    config: RefineConfig,
+    meaning: KeypointMeaning,
+    chunker: Option<Chunker>,
+    /// Frames whose camera pose has not come yet.
+    waiting: VecDeque<Arc<FrameHands>>,
+    /// What odometry says of them: the pose, and whether the camera has ever moved.
+    poses: BTreeMap<u64, (Option<Isometry3<f64>>, bool)>,
+    /// The newest frame that odometry has looked at.
+    looked_at: Option<u64>,
+    /// Whether odometry has seen the camera move up to the newest step, and to the newest frame of a chunk.
+    moves: bool,
+    moved: bool,
+    /// Frames to come before the limit.
+    left: u64,
+    published: Published,
+}
+
+impl SecondPass {
+    /// Starts the refinement thread for a run with `model`.
+    ///
+    /// # Errors
+    /// [`RefineThreadError`].
+    pub fn start(
+        way: CameraWay,
+        model: Arc<HandModel>,
+        config: SecondPassConfig,
+    ) -> Result<Self, RefineThreadError> {
+        let SecondPassConfig { refine, schedule, meaning, limit } = config;
+        Ok(Self {
+            way,
+            refine: RefineThread::start(Refiner::new(model, refine.clone()), schedule)?,
+            published: Published::new(refine.overlap + refine.longest_gap),
+            config: refine,
+            meaning,
+            chunker: None,
+            waiting: VecDeque::new(),
+            poses: BTreeMap::new(),
+            looked_at: None,
+            moves: false,
+            moved: false,
+            left: limit.unwrap_or(u64::MAX),
+        })
+    }
+
+    /// Takes the next event of the run; what has been refined meanwhile.
+    pub fn follow(&mut self, event: &Event) -> Vec<Event> {
+        match event {
+            Event::Started(run) => self.begin(run),
+            Event::Frame { frame, hands } => self.take(frame, hands),
+            _ => {}
+        }
+        self.published.answers(self.refine.done())
+    }
+
+    /// Waits for odometry and refinement to finish what they have; the rest of the refined frames.
+    pub fn finish(mut self) -> Vec<Event> {
+        let mut told = Vec::new();
+        if let CameraWay::Odometry(odometry) = std::mem::replace(&mut self.way, CameraWay::Still) {
+            match odometry.finish() {
+                Ok((_, steps)) => steps.into_iter().for_each(|step| self.step(step)),
+                Err(error) => told.push(error.to_string()),
+            }
+        }
+        self.cut(u64::MAX);
+        if let Some(chunk) = self.chunker.as_mut().and_then(Chunker::finish) {
+            self.give(chunk);
+        }
+        let BacklogCounts { merged, dropped } = self.refine.counts();
+        if merged > 0 {
+            told.push(format!("refinement was late {merged} times and took two chunks as one"));
+        }
+        if dropped > 0 {
+            told.push(format!("refinement did not keep up: {dropped} chunks of frames stay provisional"));
+        }
+        let mut events = match self.refine.finish() {
+            Ok(done) => self.published.answers(done),
+            Err(error) => {
+                told.push(error.to_string());
+                Vec::new()
+            }
+        };
+        events.extend(told.into_iter().map(Event::Warning));
+        events
+    }
+
+    fn begin(&mut self, run: &RunInfo) {
+        let knowledge = match self.way {
+            CameraWay::InFrames { scale_free: false } => CameraKnowledge::Metric,
+            CameraWay::InFrames { scale_free: true } => CameraKnowledge::ScaleFree,
+            CameraWay::Still | CameraWay::Odometry(_) => CameraKnowledge::Still,
+        };
+        self.published.camera = Some(run.camera.clone());
+        self.chunker = Some(Chunker::new(run.fps, run.camera.clone(), knowledge, self.meaning, &self.config));
+    }
+
+    fn take(&mut self, frame: &Arc<Frame>, hands: &Arc<FrameHands>) {
+        let Some(left) = self.left.checked_sub(1) else { return };
+        self.left = left;
+        self.published.push(hands.clone());
+        self.waiting.push_back(hands.clone());
+        let known = match &mut self.way {
+            CameraWay::Still | CameraWay::InFrames { .. } => Some(hands.sequence),
+            CameraWay::Odometry(odometry) => {
+                let hidden = hands.hands.iter().flat_map(|hand| hand_boxes(&hand.keypoints_px)).collect();
+                // A thread that is gone says so when it is asked to finish.
+                let _ = odometry.give(frame.clone(), hidden);
+                let steps: Vec<OdometryStep> = odometry.steps().collect();
+                steps.into_iter().for_each(|step| self.step(step));
+                self.looked_at
+            }
+        };
+        if let Some(known) = known {
+            self.cut(known);
+        }
+    }
+
+    /// Takes what odometry says of a frame.
+    fn step(&mut self, step: OdometryStep) {
+        self.looked_at = Some(step.sequence);
+        let pose = step.outcome.ok().and_then(|update| {
+            self.moves |= matches!(update.state, OdometryState::Tracking | OdometryState::RotationOnly);
+            update.pose
+        });
+        self.poses.insert(step.sequence, (pose, self.moves));
+    }
+
+    /// Hands frames up to `known`, whose camera poses have come, to the chunks.
+    fn cut(&mut self, known: u64) {
+        while self.waiting.front().is_some_and(|hands| hands.sequence <= known) {
+            let Some(hands) = self.waiting.pop_front() else { return };
+            let world_from_camera = match self.way {
+                CameraWay::InFrames { .. } => hands.world_from_camera,
+                _ => self.poses.remove(&hands.sequence).and_then(|(pose, moved)| {
+                    self.moved = moved;
+                    pose
+                }),
+            };
+            if world_from_camera.is_some() {
+                self.published.place(hands.sequence);
+            }
+            let frame = ChunkFrame {
+                sequence: hands.sequence,
+                timestamp: hands.timestamp,
+                world_from_camera,
+                hands: hands.hands.iter().map(observed).collect(),
+            };
+            if let Some(chunk) = self.chunker.as_mut().and_then(|chunker| chunker.push(frame)) {
+                self.give(chunk);
+            }
+        }
+    }
+
+    fn give(&mut self, chunk: Chunk) {
+        let knowledge = if self.moved { CameraKnowledge::ScaleFree } else { chunk.knowledge };
+        self.refine.give(Chunk { knowledge, ..chunk });
+    }
+}
+
+/// A published hand as the refinement takes it. The tracker has one score for all points.
+fn observed(hand: &TrackedHand) -> ObservedHand {
+    ObservedHand {
+        track: hand.track,
+        side: hand.side,
+        score: hand.score,
+        keypoints_px: hand.keypoints_px,
+        confidence: [hand.score; KEYPOINTS],
+        pose: hand.pose.clone(),
+    }
+}

@@ -1,0 +1,221 @@
+//! The lower right part of an overlay: the world from above, with the ways of camera and wrists.
+
+use std::collections::BTreeMap;
+
+use nalgebra::{Isometry3, Point3, Vector2, Vector3};
+
+use super::marks::colour;
+use super::text;
+use crate::event::{FrameHands, Refinement, Side};
+use crate::geometry::Pixel;
+use crate::render::{Area, Background, Colour, Light, Panel, Projection, Stroke, View};
+
+/// Frames whose ways are shown: ten seconds of an ordinary camera, so that the second pass, seconds behind,
+/// has drawn most of them.
+const FRAMES_SHOWN: usize = 300;
+/// Least width of what is shown, and room around it, metres.
+const NARROWEST: f64 = 0.6;
+const ROOM_AROUND: f64 = 0.08;
+/// Part of the way to the wished section gone in each frame.
+const EASE: f64 = 0.1;
+/// Lines on the ground are this far apart at least, pixels.
+const LINES_APART: f32 = 46.0;
+/// Half widths of the ways, pixels.
+const THIN: f32 = 0.6;
+const THICK: f32 = 2.0;
+const CAMERA_WAY: f32 = 1.1;
+/// Size of the camera's mark, metres along and across its view.
+const CAMERA_MARK: [f64; 2] = [0.07, 0.04];
+/// Height of letters and their distance from the edges, pixels.
+const TEXT: f32 = 10.0;
+const TITLE: f32 = 12.0;
+const EDGE: f32 = 14.0;
+
+const GROUND: Colour = Colour::rgb(20, 23, 29);
+const GRID: Colour = Colour::rgb(37, 42, 51);
+const LABEL: Colour = Colour::rgb(150, 160, 176);
+const CAMERA: Colour = Colour::rgb(196, 204, 218);
+
+/// Where things were in one refined frame: x and z of the world.
+struct Place {
+    camera: Isometry3<f64>,
+    refined: [Option<Vector2<f64>>; 2],
+    provisional: [Option<Vector2<f64>>; 2],
+}
+
+/// The world of a run, as far as it is refined.
+pub(super) struct WorldView {
+    area: Area,
+    /// Wrists in camera space as the front end gave them, left and right.
+    provisional: BTreeMap<u64, [Option<Vector3<f64>>; 2]>,
+    places: BTreeMap<u64, Place>,
+    /// Middle and width of the section that is shown.
+    section: Option<(Vector2<f64>, f64)>,
+}
+
+impl WorldView {
+    pub fn new(area: Area) -> Self {
+        Self { area, provisional: BTreeMap::new(), places: BTreeMap::new(), section: None }
+    }
+
+    /// Takes the hands of the next frame.
+    pub fn advance(&mut self, hands: &FrameHands) {
+        self.provisional.insert(hands.sequence, wrists(hands));
+        if self.provisional.len() > FRAMES_SHOWN {
+            self.provisional.pop_first();
+        }
+    }
+
+    /// Takes frames that were refined.
+    pub fn refined(&mut self, refinement: &Refinement) {
+        for frame in &refinement.frames {
+            let Some(camera) = frame.world_from_camera else { continue };
+            let from_above = |wrists: [Option<Vector3<f64>>; 2]| {
+                wrists.map(|wrist| wrist.map(|wrist| flat((camera * Point3::from(wrist)).coords)))
+            };
+            let provisional = self.provisional.get(&frame.sequence).copied().unwrap_or_default();
+            let place =
+                Place { camera, refined: from_above(wrists(frame)), provisional: from_above(provisional) };
+            self.places.insert(frame.sequence, place);
+        }
+        while self.places.len() > FRAMES_SHOWN {
+            self.places.pop_first();
+        }
+    }
+
+    /// The panel of the current frame.
+    pub fn panel<'a>(&mut self) -> Panel<'a> {
+        self.ease();
+        let mut strokes = Vec::new();
+        let (centre, width) = self.section.unwrap_or((Vector2::zeros(), NARROWEST));
+        let scale = f64::from(self.shorter()) / width;
+        let half = Vector2::new(self.area.size.width as f64, self.area.size.height as f64) / 2.0;
+        let at = |place: Vector2<f64>| {
+            let away = (place - centre) * scale;
+            Pixel::new((half.x + away.x) as f32, (half.y - away.y) as f32)
+        };
+        self.grid(&mut strokes, centre, scale, &at);
+        for (row, side) in [Side::Left, Side::Right].into_iter().enumerate() {
+            self.way(&mut strokes, THIN, colour(side), &at, |place| place.provisional[row]);
+            self.way(&mut strokes, THICK, colour(side), &at, |place| place.refined[row]);
+        }
+        self.way(&mut strokes, CAMERA_WAY, CAMERA, &at, |place| Some(flat(place.camera.translation.vector)));
+        if let Some((_, place)) = self.places.last_key_value() {
+            camera_mark(&mut strokes, &place.camera, &at);
+        }
+        self.title(&mut strokes);
+        let view = View {
+            projection: Projection::Orthographic { pixels_per_metre: 1.0, centre: Pixel::default() },
+            viewer_from_scene: Isometry3::identity(),
+            light: Light::default(),
+        };
+        let background = Background::Plain(GROUND);
+        Panel { area: self.area, background, under: strokes, view, meshes: Vec::new(), over: Vec::new() }
+    }
+
+    fn shorter(&self) -> f32 {
+        self.area.size.width.min(self.area.size.height) as f32
+    }
+
+    /// Brings the section nearer to what is there.
+    fn ease(&mut self) {
+        let points = self.places.values().flat_map(|place| {
+            let camera = flat(place.camera.translation.vector);
+            place.refined.into_iter().flatten().chain([camera])
+        });
+        let range = points.fold(None, |range: Option<(Vector2<f64>, Vector2<f64>)>, point| {
+            Some(range.map_or((point, point), |(low, high)| (low.inf(&point), high.sup(&point))))
+        });
+        let Some((low, high)) = range else { return };
+        let aspect = Vector2::new(self.area.size.width as f64, self.area.size.height as f64)
+            / f64::from(self.shorter());
+        let width = (high - low).component_div(&aspect).max() + 2.0 * ROOM_AROUND;
+        let wish = ((low + high) / 2.0, width.max(NARROWEST));
+        let shown = self.section.get_or_insert(wish);
+        shown.0 += (wish.0 - shown.0) * EASE;
+        shown.1 += (wish.1 - shown.1) * EASE;
+    }
+
+    /// One line through the places, parted where there is none.
+    fn way(
+        &self,
+        strokes: &mut Vec<Stroke>,
+        thickness: f32,
+        colour: Colour,
+        at: &impl Fn(Vector2<f64>) -> Pixel,
+        of: impl Fn(&Place) -> Option<Vector2<f64>>,
+    ) {
+        let mut before: Option<(u64, Pixel)> = None;
+        for (&number, place) in &self.places {
+            let now = of(place).map(|place| (number, at(place)));
+            if let (Some((last, from)), Some((_, to))) = (before, now)
+                && number == last + 1
+            {
+                strokes.push(Stroke::line(from, to, thickness, colour));
+            }
+            before = now;
+        }
+    }
+
+    /// Lines on the ground every 10 cm, or wider apart where much is shown.
+    fn grid(
+        &self,
+        strokes: &mut Vec<Stroke>,
+        centre: Vector2<f64>,
+        scale: f64,
+        at: &impl Fn(Vector2<f64>) -> Pixel,
+    ) {
+        let steps = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+        let step = steps.into_iter().find(|step| (step * scale) as f32 >= LINES_APART).unwrap_or(10.0);
+        let (width, height) = (self.area.size.width as f32, self.area.size.height as f32);
+        let half = Vector2::new(f64::from(width), f64::from(height)) / (2.0 * scale);
+        let lines = |middle: f64, half: f64| {
+            let first = ((middle - half) / step).ceil() as i64;
+            (first..=((middle + half) / step).floor() as i64).map(move |line| line as f64 * step)
+        };
+        for x in lines(centre.x, half.x) {
+            let across = at(Vector2::new(x, centre.y)).x;
+            strokes.push(Stroke::line(Pixel::new(across, 0.0), Pixel::new(across, height), 0.6, GRID));
+        }
+        for z in lines(centre.y, half.y) {
+            let down = at(Vector2::new(centre.x, z)).y;
+            strokes.push(Stroke::line(Pixel::new(0.0, down), Pixel::new(width, down), 0.6, GRID));
+        }
+        let words = format!("lines {step} m apart");
+        text::write(strokes, Pixel::new(EDGE, height - TEXT), TEXT, LABEL, &words);
+    }
+
+    fn title(&self, strokes: &mut Vec<Stroke>) {
+        let title = "world from above";
+        text::write(strokes, Pixel::new(EDGE, 26.0), TITLE, CAMERA, title);
+        let words = if self.places.is_empty() { "not refined yet" } else { "thin: at once, thick: refined" };
+        let x = self.area.size.width as f32 - EDGE - text::width(words, TEXT);
+        if x > text::width(title, TITLE) + 2.0 * EDGE {
+            text::write(strokes, Pixel::new(x, 25.0), TEXT, LABEL, words);
+        }
+    }
+}
+
+/// The newest camera: a triangle that opens where it looks.
+fn camera_mark(strokes: &mut Vec<Stroke>, camera: &Isometry3<f64>, at: &impl Fn(Vector2<f64>) -> Pixel) {
+    let [along, across] = CAMERA_MARK;
+    let corner = |x: f64| at(flat((camera * Point3::new(x, 0.0, along)).coords));
+    let (eye, left, right) = (at(flat(camera.translation.vector)), corner(-across), corner(across));
+    for (from, to) in [(eye, left), (eye, right), (left, right)] {
+        strokes.push(Stroke::line(from, to, 1.2, CAMERA));
+    }
+}
+
+/// Seen from above: x to the right, z ahead.
+fn flat(point: Vector3<f64>) -> Vector2<f64> {
+    Vector2::new(point.x, point.z)
+}
+
+/// The wrists of the best left and right hand, camera space.
+fn wrists(hands: &FrameHands) -> [Option<Vector3<f64>>; 2] {
+    [Side::Left, Side::Right].map(|side| {
+        let of_side = hands.hands.iter().filter(|hand| hand.side == side);
+        let best = of_side.max_by(|a, b| a.score.total_cmp(&b.score));
+        best.map(|hand| hand.joints_camera[0].0.cast())
+    })
+}

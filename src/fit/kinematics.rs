@@ -9,7 +9,7 @@ use super::landmarks::BEYOND_JOINT_MM;
 use super::parameters::{ANGLES, Posture};
 use crate::event::KEYPOINTS;
 use crate::hand::Skeleton;
-use crate::hand::anatomy::FREE;
+use crate::hand::anatomy::{FINGER_JOINTS, FREE};
 use crate::hand::joints::openpose_from_mano;
 
 /// Shape coefficients.
@@ -25,6 +25,8 @@ pub(crate) type Betas = nalgebra::SVector<f64, SHAPES>;
 
 /// Where a finger's angles stand among all.
 struct FingerAngles {
+    /// The finger's first joint, in MANO order without the wrist.
+    joint: usize,
     first: usize,
     /// Angles that move the key point of each level.
     at_level: [usize; 4],
@@ -32,12 +34,16 @@ struct FingerAngles {
 
 /// Thumb, index, middle, ring, little finger.
 const FINGER_ANGLES: [FingerAngles; 5] = [
-    FingerAngles { first: 16, at_level: [0, 3, 4, 5] },
-    FingerAngles { first: 0, at_level: [0, 2, 3, 4] },
-    FingerAngles { first: 4, at_level: [0, 2, 3, 4] },
-    FingerAngles { first: 12, at_level: [0, 2, 3, 4] },
-    FingerAngles { first: 8, at_level: [0, 2, 3, 4] },
+    FingerAngles { joint: 12, first: 16, at_level: [0, 3, 4, 5] },
+    FingerAngles { joint: 0, first: 0, at_level: [0, 2, 3, 4] },
+    FingerAngles { joint: 3, first: 4, at_level: [0, 2, 3, 4] },
+    FingerAngles { joint: 9, first: 12, at_level: [0, 2, 3, 4] },
+    FingerAngles { joint: 6, first: 8, at_level: [0, 2, 3, 4] },
 ];
+
+/// What a pose has beyond the free angles: a turn of every finger joint (MANO order without the wrist), after its
+/// own angles.
+pub(crate) type Twists = [Matrix3<f64>; FINGER_JOINTS];
 
 /// The angles that move key point `k`, as a range of indices.
 pub(crate) fn angles_of(k: usize) -> std::ops::Range<usize> {
@@ -127,6 +133,11 @@ impl Chain {
 
     /// Bends `bones` as `posture` says.
     pub fn bend(&self, bones: &Bones, posture: &Posture) -> Bent {
+        self.bend_twisted(bones, posture, None)
+    }
+
+    /// The same for joints that turn in ways that the free angles do not have.
+    pub fn bend_twisted(&self, bones: &Bones, posture: &Posture, twists: Option<&Twists>) -> Bent {
         let mut bent = Bent {
             joints: [Vector3::zeros(); KEYPOINTS],
             keypoints: [Vector3::zeros(); KEYPOINTS],
@@ -151,6 +162,11 @@ impl Chain {
                     bent.pivots[angle] = joint;
                     frame *= Rotation3::from_axis_angle(&self.axes[angle], posture.angles[angle]).matrix();
                     angle += 1;
+                }
+                if let Some(twist) =
+                    twists.and_then(|twists| twists[finger.joint..finger.joint + 3].get(level))
+                {
+                    frame *= twist;
                 }
             }
         }

@@ -20,7 +20,7 @@ const UNKNOWN_SIGMA: f64 = 1.0;
 /// Information on the logarithm of the scale that holds it through a stage (see [`super::scene::HandScale`]).
 const HELD: f64 = 1e8;
 /// How often stage III looks for hands in each other.
-const CONTACT_ROUNDS: usize = 2;
+const CONTACT_ROUNDS: usize = 4;
 
 /// A chunk whose hands are placed.
 pub(super) struct Solved {

@@ -31,6 +31,7 @@ pub use data::{
     CameraKnowledge, Chunk, ChunkFrame, Deadline, KeypointMeaning, ObservedHand, Origin, RefineStatistics,
     RefinedChunk, RefinedFrame, RefinedHand, StageStatistics, TermCost,
 };
+pub use output::world_pose;
 pub use prior::LearnedPrior;
 pub use refiner::Refiner;
 

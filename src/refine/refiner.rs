@@ -115,7 +115,7 @@ impl Refiner {
                     _ => &own.postures[i],
                 };
                 let label = Label { track, score, origin };
-                frames[node.frame].hands.push(publisher.hand(hand, own, node, posture, label));
+                frames[node.frame].hands.push(publisher.hand(hand, own, i, posture, label));
             }
         }
     }

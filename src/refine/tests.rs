@@ -204,3 +204,164 @@ fn without_noise_the_truth_stays() {
     let after = error_mm(&refine(&scene, RefineConfig::ours()).frames, &scene, |_, _| true);
     assert!(after < 3.0, "{after} mm");
 }
+
+#[test]
+fn a_standing_camera_is_the_world() {
+    let scene = scene(60, USUAL, CameraKnowledge::Still);
+    let refined = refine(&scene, RefineConfig::ours());
+    assert_eq!(refined.world_scale, None);
+    for hand in refined.frames.iter().flat_map(|frame| &frame.hands) {
+        for (world, camera) in hand.joints_world.iter().zip(&hand.joints_camera) {
+            assert!((world.0 - camera.0.cast::<f64>()).norm() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn poses_and_joints_of_a_refined_hand_agree_in_both_spaces() {
+    let scene = scene(20, USUAL, CameraKnowledge::ScaleFree);
+    let model = HandModel::open();
+    for frame in refine(&scene, RefineConfig::ours()).frames {
+        for hand in &frame.hands {
+            let camera = model.posed(&hand.pose_camera, hand.side).joints;
+            let world = model.posed(&hand.pose_world, hand.side).joints;
+            for k in 0..KEYPOINTS {
+                assert!((camera[k].0 - hand.joints_camera[k].0).norm() < 1e-4);
+                assert!((world[k].0.cast::<f64>() - hand.joints_world[k].0).norm() < 1e-4);
+                let placed = frame.world_from_camera * nalgebra::Point3::from(camera[k].0.cast::<f64>());
+                assert!((placed.coords - hand.joints_world[k].0).norm() < 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gap_is_filled_close_to_the_truth_and_a_wrong_side_does_no_harm() {
+    let mut scene = scene(128, USUAL, CameraKnowledge::Metric);
+    for frame in &mut scene.chunk.frames[50..70] {
+        frame.hands.retain(|hand| hand.side == Side::Left);
+    }
+    for frame in &mut scene.chunk.frames[90..94] {
+        for hand in &mut frame.hands {
+            hand.side = hand.side.other();
+        }
+    }
+    let refined = refine(&scene, RefineConfig::ours());
+    assert_eq!((refined.statistics.filled, refined.statistics.side_flips), (20, 8));
+    let filled = |t: usize, side| side == Side::Right && (50..70).contains(&t);
+    let error = error_mm(&refined.frames, &scene, filled);
+    assert!(error < 25.0, "{error} mm inside the gap");
+    let flipped = error_mm(&refined.frames, &scene, |t, _| (90..94).contains(&t));
+    assert!(flipped < 15.0, "{flipped} mm where sides are wrong");
+    let mut config = RefineConfig::ours();
+    config.stages.infill = Infill::None;
+    assert_eq!(refine(&scene, config).statistics.filled, 0);
+}
+
+#[test]
+fn a_hand_thrown_elsewhere_for_a_few_frames_is_left_out() {
+    let mut scene = scene(60, USUAL, CameraKnowledge::Metric);
+    for frame in &mut scene.chunk.frames[30..34] {
+        frame.hands[0].pose.translation.x += 0.5;
+        frame.hands[0].pose.global_orient.x += 2.0;
+        frame.hands[0].keypoints_px = frame.hands[0].keypoints_px.map(|p| Pixel::new(p.x + 300.0, p.y));
+    }
+    let refined = refine(&scene, RefineConfig::ours());
+    assert_eq!(refined.statistics.outliers, 4);
+    let error = error_mm(&refined.frames, &scene, |t, side| side == Side::Left && (30..34).contains(&t));
+    assert!(error < 20.0, "{error} mm");
+}
+
+#[test]
+fn runs_of_any_length_come_back_whole_and_without_a_jump() {
+    for length in [0, 1, 7, 127, 129, 300] {
+        let scene = scene(length, USUAL, CameraKnowledge::ScaleFree);
+        let config = RefineConfig::ours();
+        let chunk = &scene.chunk;
+        let mut chunker =
+            Chunker::new(chunk.fps, chunk.camera.clone(), chunk.knowledge, chunk.meaning, &config);
+        let mut refiner = Refiner::new(Arc::new(HandModel::open()), config);
+        let mut frames: Vec<RefinedFrame> = Vec::new();
+        let mut seams = Vec::new();
+        let chunks = chunk.frames.iter().cloned().map(Some).chain([None]);
+        let mut next = |frame: Option<ChunkFrame>| match frame {
+            Some(frame) => chunker.push(frame),
+            None => chunker.finish(),
+        };
+        for chunk in chunks.filter_map(&mut next) {
+            for frame in refiner.refine(&chunk, &Deadline::Never).frames {
+                let at = frame.sequence as usize;
+                match frames.get_mut(at) {
+                    Some(old) => *old = frame,
+                    None => frames.push(frame),
+                }
+            }
+            seams.push(frames.len());
+        }
+        assert!(frames.iter().enumerate().all(|(t, frame)| frame.sequence == t as u64));
+        assert_eq!(frames.len(), length);
+        assert!(frames.iter().all(|frame| frame.hands.len() == 2));
+        let step = |t: usize| {
+            (frames[t].hands[0].joints_world[0].0 - frames[t - 1].hands[0].joints_world[0].0).norm()
+        };
+        let largest = (1..length).map(step).fold(0.0, f64::max);
+        for seam in seams.into_iter().filter(|&seam| seam < length) {
+            for t in seam.saturating_sub(17)..=seam {
+                assert!(step(t.max(1)) <= 1.5 * largest);
+            }
+        }
+    }
+}
+
+#[test]
+fn without_time_the_provisional_hands_come_back_and_with_time_results_repeat() {
+    let scene = scene(40, USUAL, CameraKnowledge::Metric);
+    let late = Deadline::At(std::time::Instant::now());
+    let refined = Refiner::new(Arc::new(HandModel::open()), RefineConfig::ours()).refine(&scene.chunk, &late);
+    assert!(refined.statistics.out_of_time);
+    let before = error_mm(&unrefined(&scene).frames, &scene, |_, _| true);
+    assert!(error_mm(&refined.frames, &scene, |_, _| true) <= before + 0.1);
+    let twice = [0, 1].map(|_| refine(&scene, RefineConfig::ours()));
+    for (a, b) in twice[0].frames.iter().zip(&twice[1].frames) {
+        assert_eq!(a.hands[0].joints_world, b.hands[0].joints_world);
+    }
+}
+
+#[test]
+fn numbers_that_are_none_do_no_harm() {
+    let mut scene = scene(30, USUAL, CameraKnowledge::ScaleFree);
+    let frames = &mut scene.chunk.frames;
+    frames[3].hands[0].pose.translation.z = f32::NAN;
+    frames[4].hands[0].keypoints_px[5].x = f32::INFINITY;
+    frames[5].hands[0].confidence[7] = f32::NAN;
+    frames[6].hands[0].score = f32::NAN;
+    frames[7].world_from_camera.as_mut().unwrap().translation.vector.x = f64::NAN;
+    frames[8].world_from_camera = None;
+    frames[9].timestamp = frames[8].timestamp;
+    frames[10].hands[1].pose.betas = [f32::INFINITY; 10];
+    frames[11].hands[1].pose.translation.z = -1.0;
+    let refined = refine(&scene, RefineConfig::ours());
+    assert_eq!(refined.frames.len(), 30);
+    let hands = refined.frames.iter().flat_map(|frame| &frame.hands);
+    assert!(hands.flat_map(|hand| &hand.joints_world).all(|joint| joint.0.iter().all(|v| v.is_finite())));
+    let error = error_mm(&refined.frames, &scene, |_, _| true);
+    assert!(error < 40.0, "{error} mm");
+}
+
+#[test]
+fn of_more_than_two_tracks_the_best_of_each_side_is_refined_and_the_rest_stays() {
+    let mut scene = scene(30, USUAL, CameraKnowledge::Metric);
+    for frame in &mut scene.chunk.frames[10..20] {
+        let mut third = frame.hands[1].clone();
+        third.track = TrackId(9);
+        third.score = 0.5;
+        frame.hands.push(third);
+    }
+    let refined = refine(&scene, RefineConfig::ours());
+    let hands = &refined.frames[15].hands;
+    assert_eq!(hands.len(), 3);
+    let third = hands.iter().find(|hand| hand.track == TrackId(9)).unwrap();
+    assert_eq!(third.origin, Origin::Untouched);
+    assert_eq!(third.pose_camera, scene.chunk.frames[15].hands[2].pose);
+    assert!(error_mm(&refined.frames, &scene, |t, _| t != 15 && !(10..20).contains(&t)) < 10.0);
+}

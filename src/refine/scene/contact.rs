@@ -7,7 +7,7 @@
 use nalgebra::Vector3;
 
 use super::hand::HandChain;
-use crate::event::{HandPose, KEYPOINTS, Side};
+use crate::event::{KEYPOINTS, Side};
 use crate::fit::kinematics::{Bent, parent_of};
 use crate::fit::parameters::Posture;
 use crate::hand::HandModel;
@@ -63,20 +63,20 @@ impl<'a> ContactFinder<'a> {
     pub fn find(&self, hands: [(&HandChain, &HandEstimate); 2]) -> Vec<HeldContact> {
         let mut held = Vec::new();
         let bones = hands.map(|(hand, own)| hand.at_joints.bones(&own.betas));
-        let bend = |side: usize, posture: &Posture| hands[side].0.at_joints.bend(&bones[side], posture);
         for (right_node, node) in hands[1].0.nodes.iter().enumerate() {
             let Ok(left_node) = hands[0].0.nodes.binary_search_by_key(&node.frame, |node| node.frame) else {
                 continue;
             };
             let nodes = [left_node, right_node];
             let postures = [0, 1].map(|side| &hands[side].1.postures[nodes[side]]);
-            let bent = [0, 1].map(|side| bend(side, postures[side]));
+            let bent =
+                [0, 1].map(|side| hands[side].0.bend_joints(nodes[side], &bones[side], postures[side]));
             if !boxes_meet(&[0, 1].map(|side| joints(&bent[side], postures[side], side))) {
                 continue;
             }
             let vertices = [0, 1].map(|side: usize| {
-                let chain = &hands[side].0.at_joints;
-                let pose: HandPose = right_pose(self.model, chain, &hands[side].1.betas, postures[side]);
+                let (hand, own) = hands[side];
+                let pose = right_pose(self.model, hand, nodes[side], &own.betas, postures[side]);
                 let vertices = self.model.posed(&pose, Side::Right).vertices;
                 vertices.iter().map(|v| to_world(v.0.cast(), side)).collect::<Vec<Vector3<f64>>>()
             });

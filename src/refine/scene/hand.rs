@@ -4,12 +4,14 @@ use nalgebra::{Vector2, Vector3};
 
 use super::tracks::HandTrack;
 use crate::event::{KEYPOINTS, Side};
-use crate::fit::kinematics::{Betas, Chain};
+use crate::fit::kinematics::{Bent, Betas, Bones, Chain, Twists};
 use crate::fit::landmarks::relative_sigma;
 use crate::fit::parameters::Posture;
 use crate::geometry::CameraModel;
+use crate::geometry::rotation::{axis_angle_from_matrix, matrix_from_axis_angle};
 use crate::hand::HandModel;
-use crate::hand::mirror::mirror_ray;
+use crate::hand::anatomy::FINGER_JOINTS;
+use crate::hand::mirror::{mirror_axis_angle, mirror_ray};
 use crate::refine::config::{ObservationTerms, PixelUnit, RefineConfig};
 use crate::refine::scene::start::camera_posture;
 use crate::refine::{Chunk, KeypointMeaning, ObservedHand};
@@ -18,6 +20,10 @@ use crate::refine::{Chunk, KeypointMeaning, ObservedHand};
 const MAX_OUTSIDE: f64 = 4.0;
 /// Seconds that a first frame counts for, and the longest that any counts for.
 const FIRST_STEP: f64 = 1.0 / 30.0;
+/// Twists smaller than this (radians) are rounding.
+const LEAST_TWIST: f64 = 2e-3;
+/// Frames over which twists are averaged.
+const TWIST_FRAMES: f64 = 3.0;
 /// Shortest time between two frames, seconds; a clock that stands still counts as this.
 const SHORTEST_STEP: f64 = 1e-3;
 
@@ -50,6 +56,8 @@ pub(in crate::refine) struct Node {
     pub sight: Option<Sight>,
     /// The provisional posture in camera space.
     pub provisional: Option<Posture>,
+    /// What the provisional pose has beyond the free angles, smoothed; `None` where no frame has any.
+    pub twists: Option<Box<Twists>>,
 }
 
 /// One hand of a chunk.
@@ -104,6 +112,7 @@ impl HandChain {
                     observed: None,
                     sight: None,
                     provisional: None,
+                    twists: None,
                 });
             }
             if let Some(node) = hand.nodes.last_mut() {
@@ -118,7 +127,52 @@ impl HandChain {
             }
             last = Some(frame);
         }
+        hand.find_twists(chunk, model);
         hand.nodes.iter().any(|node| node.provisional.is_some()).then_some(hand)
+    }
+
+    /// A bent hand of node `i`.
+    pub fn bend(&self, i: usize, bones: &Bones, posture: &Posture) -> Bent {
+        self.chain.bend_twisted(bones, posture, self.nodes[i].twists.as_deref())
+    }
+
+    /// The same with the joints themselves for key points.
+    pub fn bend_joints(&self, i: usize, bones: &Bones, posture: &Posture) -> Bent {
+        self.at_joints.bend_twisted(bones, posture, self.nodes[i].twists.as_deref())
+    }
+
+    /// Keeps what foreign poses have beyond the free angles, as the mean of neighbouring frames.
+    fn find_twists(&mut self, chunk: &Chunk, model: &HandModel) {
+        let anatomy = &model.skeleton().anatomy;
+        let found: Vec<Option<[Vector3<f64>; FINGER_JOINTS]>> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let posture = node.provisional.as_ref()?;
+                let observed = chunk.frames[node.frame].hands.get(node.observed?)?;
+                let own = anatomy.rotations(&posture.angles);
+                Some(std::array::from_fn(|j| {
+                    let given = observed.pose.hand_pose[j].cast::<f64>();
+                    let given = if self.mirrored() { mirror_axis_angle(given) } else { given };
+                    axis_angle_from_matrix(&(own[j].transpose() * matrix_from_axis_angle(given)))
+                }))
+            })
+            .collect();
+        let largest = found.iter().flatten().flatten().map(|twist| twist.norm()).fold(0.0, f64::max);
+        if largest < LEAST_TWIST {
+            return;
+        }
+        for i in 0..self.nodes.len() {
+            let (mut sum, mut total) = ([Vector3::zeros(); FINGER_JOINTS], 0.0);
+            for (k, twists) in found.iter().enumerate() {
+                let Some(twists) = twists else { continue };
+                let weight = 1.0 / (1.0 + (k.abs_diff(i) as f64 / TWIST_FRAMES).powi(4));
+                total += weight;
+                sum.iter_mut().zip(twists).for_each(|(sum, twist)| *sum += twist * weight);
+            }
+            let twists = sum.map(|sum| matrix_from_axis_angle(sum / total));
+            self.nodes[i].twists = Some(Box::new(twists));
+        }
     }
 
     /// Whether the world is mirrored for it.

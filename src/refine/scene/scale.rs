@@ -24,7 +24,7 @@ const BODY_BELL: f64 = 0.2;
 /// Standard deviation of the bell that takes the noise of single frames away, seconds.
 const NOISE_BELL: f64 = 0.07;
 /// Distances between the three frames: longer than noise lives, short against a reach.
-const STRIDES: [usize; 3] = [3, 5, 8];
+const STRIDES: [usize; 4] = [3, 5, 8, 12];
 /// Frames after which a hand's acceleration says something new.
 const INDEPENDENT: f64 = 8.0;
 /// A hand's depth is seen this much worse than its place across the ray.
@@ -60,6 +60,8 @@ struct Place {
 
 /// `scale u + y` is noise; both are whitened.
 type Equation = (Vector3<f64>, Vector3<f64>);
+/// Equations of one stride, whose noise is alike.
+type Alike = Vec<Equation>;
 
 /// The scale at which the hands' ways are the smoothest; `None` where nothing tells it: no camera motion, too
 /// few frames, or hands that move against all sense. `camera_postures` are the postures in camera space, node by
@@ -86,9 +88,9 @@ fn equations(
     camera_postures: &[Vec<Option<Posture>>],
     way: &CameraWay,
     body: Option<f64>,
-) -> Vec<Equation> {
+) -> Vec<Alike> {
     let (steady, body) = (way.smoothed(Some(NOISE_BELL)), way.smoothed(body));
-    let mut equations = Vec::new();
+    let mut equations = vec![Alike::new(); STRIDES.len()];
     for (hand, postures) in hands.iter().zip(camera_postures) {
         let wrists = smoothed_wrists(hand, postures, way);
         let place = |(i, wrist): (usize, &Option<Vector3<f64>>)| {
@@ -98,7 +100,7 @@ fn equations(
             wrist.map(|wrist| Place { frame, wrist, unit })
         };
         let places: Vec<Option<Place>> = wrists.iter().enumerate().map(place).collect();
-        for stride in STRIDES {
+        for (stride, equations) in STRIDES.into_iter().zip(&mut equations) {
             for three in places.windows(2 * stride + 1) {
                 let (Some(first), Some(middle), Some(last)) = (three[0], three[stride], three[2 * stride])
                 else {
@@ -143,20 +145,20 @@ struct Ratio {
     scale: f64,
     /// Its relative standard deviation.
     sigma: f64,
-    /// Usual size of what is left of an equation.
+    /// Sum over the strides of the logarithm of the usual size of what is left.
     usual: f64,
 }
 
-/// The positive `s` with `s u + y` smallest.
-fn robust_ratio(equations: &[Equation]) -> Option<Ratio> {
-    if equations.len() < FEWEST {
+/// The positive `s` with `s u + y` smallest, each stride in units of its own usual noise.
+fn robust_ratio(strides: &[Alike]) -> Option<Ratio> {
+    if strides.iter().map(Vec::len).sum::<usize>() < FEWEST {
         return None;
     }
-    let mut weights = vec![1.0; equations.len()];
+    let mut weights: Vec<Vec<f64>> = strides.iter().map(|alike| vec![1.0; alike.len()]).collect();
     let mut found = None;
     for _ in 0..ROUNDS {
         let (mut across, mut along) = (0.0, 0.0);
-        for ((u, y), w) in equations.iter().zip(&weights) {
+        for ((u, y), w) in strides.iter().flatten().zip(weights.iter().flatten()) {
             across -= w * u.dot(y);
             along += w * u.norm_squared();
         }
@@ -164,19 +166,22 @@ fn robust_ratio(equations: &[Equation]) -> Option<Ratio> {
         if !scale.is_finite() {
             return None;
         }
-        let residuals: Vec<f64> = equations.iter().map(|(u, y)| (u * scale + y).norm()).collect();
-        let mut sorted = residuals.clone();
-        sorted.sort_by(f64::total_cmp);
-        let usual = sorted[sorted.len() / 2].max(f64::MIN_POSITIVE);
-        let left = equations.iter().zip(&residuals).zip(&weights);
-        let left: f64 = left.map(|(((u, _), r), w)| (w * r * u.norm()).powi(2)).sum();
+        let (mut left, mut usual) = (0.0, 0.0);
+        for (alike, weights) in strides.iter().zip(&mut weights).filter(|(alike, _)| !alike.is_empty()) {
+            let residuals: Vec<f64> = alike.iter().map(|(u, y)| (u * scale + y).norm()).collect();
+            let mut sorted = residuals.clone();
+            sorted.sort_by(f64::total_cmp);
+            let own = sorted[sorted.len() / 2].max(f64::MIN_POSITIVE);
+            usual += own.ln();
+            for (((u, _), weight), residual) in alike.iter().zip(weights).zip(&residuals) {
+                left += (*weight * residual * u.norm()).powi(2);
+                *weight = 1.0 / (own * own + residual * residual);
+            }
+        }
         let correlated = INDEPENDENT * STRIDES.len() as f64;
         // A residual has three components, of which each is an equation of its own.
         let sigma = (left * correlated / 3.0).sqrt() / along / scale.abs();
         found = Some(Ratio { scale, sigma, usual });
-        for (weight, residual) in weights.iter_mut().zip(&residuals) {
-            *weight = 1.0 / (1.0 + (residual / usual).powi(2));
-        }
     }
     found.filter(|ratio| ratio.scale > 0.0 && ratio.sigma.is_finite())
 }
@@ -187,14 +192,13 @@ mod tests {
 
     #[test]
     fn the_ratio_is_found_among_outliers_and_a_negative_one_is_none() {
-        let equations = |sign: f64| -> Vec<_> {
-            (0..40)
-                .map(|i| {
-                    let u = Vector3::new((i as f64).sin(), (0.7 * i as f64).cos(), 0.3);
-                    let stray = if i % 5 == 0 { Vector3::repeat(20.0) } else { Vector3::zeros() };
-                    (u, u * (-2.5 * sign) + stray)
-                })
-                .collect()
+        let equations = |sign: f64| -> Vec<Alike> {
+            let all = (0..40).map(|i| {
+                let u = Vector3::new((i as f64).sin(), (0.7 * i as f64).cos(), 0.3);
+                let stray = if i % 5 == 0 { Vector3::repeat(20.0) } else { Vector3::zeros() };
+                (u, u * (-2.5 * sign) + stray)
+            });
+            vec![all.collect()]
         };
         let found = robust_ratio(&equations(1.0)).unwrap().scale;
         assert!((found - 2.5).abs() < 0.05, "{found}");

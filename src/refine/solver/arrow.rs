@@ -20,13 +20,25 @@ pub(super) struct ArrowStep {
 }
 
 /// Solves the damped system; `None` where it is not positive definite. `scale_prior` is the gradient and
-/// Hessian of what else is known of the scale; `shape_free` says whether shapes move.
+/// Hessian of what else is known of the scale; `shared_free` says whether scale and shapes
+/// move at all.
 pub(super) fn solve(
-    systems: Vec<HandSystem>,
+    mut systems: Vec<HandSystem>,
     scale_prior: (f64, f64),
-    shape_free: bool,
+    shared_free: bool,
     damping: f64,
 ) -> Option<ArrowStep> {
+    for system in &mut systems {
+        for node in 0..system.gradient.len() {
+            let diagonal = system.banded.diagonal_mut(node);
+            for k in 0..UNKNOWNS {
+                diagonal[(k, k)] += damping * diagonal[(k, k)] + f64::EPSILON;
+            }
+        }
+    }
+    if !shared_free {
+        return solve_postures(systems);
+    }
     let unknowns = 1 + SHAPES * systems.len();
     let mut matrix = DMatrix::<f64>::zeros(unknowns, unknowns);
     let mut right = DVector::<f64>::zeros(unknowns);
@@ -35,13 +47,7 @@ pub(super) fn solve(
     // Where a hand's shared unknown stands in the border.
     let place = |hand: usize, shared: usize| if shared == SCALE { 0 } else { shared + SHAPES * hand };
     let mut solved = Vec::with_capacity(systems.len());
-    for (h, mut system) in systems.into_iter().enumerate() {
-        for node in 0..system.gradient.len() {
-            let diagonal = system.banded.diagonal_mut(node);
-            for k in 0..UNKNOWNS {
-                diagonal[(k, k)] += damping * diagonal[(k, k)] + f64::EPSILON;
-            }
-        }
+    for (h, system) in systems.into_iter().enumerate() {
         let sides: Vec<SMatrix<f64, UNKNOWNS, SIDES>> = system
             .gradient
             .iter()
@@ -69,14 +75,6 @@ pub(super) fn solve(
         }
         solved.push(solution);
     }
-    if !shape_free {
-        for i in 1..unknowns {
-            matrix.row_mut(i).fill(0.0);
-            matrix.column_mut(i).fill(0.0);
-            matrix[(i, i)] = 1.0;
-            right[i] = 0.0;
-        }
-    }
     for i in 0..unknowns {
         matrix[(i, i)] += damping * matrix[(i, i)] + f64::EPSILON;
     }
@@ -87,4 +85,13 @@ pub(super) fn solve(
         (own.generic_view((SHAPE, 0), (Const::<SHAPES>, Const::<1>)).into_owned(), steps.collect())
     });
     Some(ArrowStep { scale: shared[0], hands: hands.collect() })
+}
+
+/// The step of the postures alone.
+fn solve_postures(systems: Vec<HandSystem>) -> Option<ArrowStep> {
+    let hands = systems.into_iter().map(|system| {
+        let right: Vec<Step> = system.gradient.iter().map(|gradient| -gradient).collect();
+        Some((Betas::zeros(), system.banded.solve(&right)?))
+    });
+    Some(ArrowStep { scale: 0.0, hands: hands.collect::<Option<_>>()? })
 }

@@ -3,7 +3,7 @@
 use nalgebra::{Matrix3, Vector3};
 
 use super::problem::{Estimate, HandEstimate, JointTerms, Problem};
-use super::system::{HandSystem, SharedColumns};
+use super::system::{HandSystem, SHAPE, SHARED, SharedColumns};
 use crate::event::Side;
 use crate::fit::kinematics::Bent;
 use crate::fit::normal::Columns;
@@ -56,7 +56,7 @@ fn keep_limits(
 ) {
     let bones = hand.at_joints.bones(&own.betas);
     for (node, posture) in own.postures.iter().enumerate() {
-        let bent = hand.at_joints.bend(&bones, posture);
+        let bent = hand.bend_joints(node, &bones, posture);
         for broken in violations(limits, &bent.joints, Side::Right, Convention::Canonical) {
             let weight = weight * broken.weight;
             let (excess, smooth) = (broken.excess, SMOOTH_EXCESS);
@@ -67,14 +67,14 @@ fn keep_limits(
             costs.add(Term::Biomechanics, weight * value);
             let Some(system) = system.as_deref_mut() else { continue };
             let mut row = Step::zeros();
-            let mut shared = [0.0; super::system::SHARED];
+            let mut shared = [0.0; SHARED];
             for (k, by_joint) in broken.by_joints.iter().enumerate().filter(|(_, by)| by.norm_squared() > 0.0)
             {
                 for (index, column) in Columns::of(&bent, k).iter() {
                     row[index] += by_joint.dot(column);
                 }
                 let by_shape = hand.at_joints.shape_derivative(&bent, k);
-                for (sum, column) in shared[super::system::SHAPE..].iter_mut().zip(&by_shape) {
+                for (sum, column) in shared[SHAPE..].iter_mut().zip(&by_shape) {
                     *sum += by_joint.dot(column);
                 }
             }
@@ -129,7 +129,8 @@ impl Contacts<'_> {
             let [left, right] = contact.nodes;
             let postures: [&Posture; 2] = [&self.own[0].postures[left], &self.own[1].postures[right]];
             // Contacts of a frame follow each other.
-            let fresh = || [0, 1].map(|h| self.hands[h].at_joints.bend(&bones[h], postures[h]));
+            let fresh =
+                || [0, 1].map(|h| self.hands[h].bend_joints(contact.nodes[h], &bones[h], postures[h]));
             let bent = match &mut bent {
                 Some((nodes, bent)) if *nodes == contact.nodes => bent,
                 other => &mut other.insert((contact.nodes, fresh())).1,

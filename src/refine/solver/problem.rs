@@ -62,9 +62,9 @@ pub(in crate::refine) struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Whether shapes are unknowns.
+    /// Whether shapes are unknowns: stage III leaves them as stage II found them.
     pub fn shape_free(&self) -> bool {
-        self.config.shape.squared_betas > 0.0 || self.config.shape.provisional > 0.0
+        self.joint.is_none() && self.config.shape.squared_betas > 0.0 || self.config.shape.provisional > 0.0
     }
 
     /// The cost of an estimate, term by term.
@@ -119,7 +119,7 @@ impl Problem<'_> {
         let velocity = self.config.motion.joint_velocity > 0.0;
         let mut before: Option<Frame> = None;
         for (i, node) in hand.nodes.iter().enumerate() {
-            let frame = Frame::new(hand, &bones, &own.postures[i]);
+            let frame = Frame::new(hand, i, &bones, &own.postures[i]);
             if velocity && let (Some(before), Some(_)) = (&before, node.since) {
                 self.velocity(i, before, &frame, costs, system.as_deref_mut());
             }
@@ -281,8 +281,8 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn new(hand: &'a HandChain, bones: &Bones, posture: &Posture) -> Self {
-        Self { hand, bent: hand.chain.bend(bones, posture), wrist: posture.wrist }
+    fn new(hand: &'a HandChain, i: usize, bones: &Bones, posture: &Posture) -> Self {
+        Self { hand, bent: hand.bend(i, bones, posture), wrist: posture.wrist }
     }
 
     /// How key point `k` moves with the shared unknowns; the scale does not move it.

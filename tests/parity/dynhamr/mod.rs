@@ -3,9 +3,12 @@
 mod bio;
 mod hand;
 mod hmp;
+mod init;
 mod penetration;
 mod recipe;
+mod stage2;
 mod stage3;
+mod synthetic_hand;
 mod variant;
 
 pub use variant::fixtures;

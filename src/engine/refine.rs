@@ -92,7 +92,7 @@ impl Waiting {
 
 type Shared = Arc<(Mutex<Waiting>, Condvar)>;
 
-/// Refinement on a thread of its own, at low priority.
+/// Refinement on a thread of its own, at low priority where chunks have a time budget.
 pub struct RefineThread {
     shared: Shared,
     backlog: Backlog,
@@ -175,7 +175,10 @@ fn work(
     shared: &(Mutex<Waiting>, Condvar),
     tell: &Sender<RefinedWork>,
 ) {
-    yield_to_others();
+    // Where nobody waits for the front end, nobody has to give way to it.
+    if budget.is_some() {
+        yield_to_others();
+    }
     let (waiting, bell) = shared;
     let mut revision = 0;
     loop {

@@ -147,7 +147,8 @@ pub struct FrameHands {
     pub world_from_camera: Option<Isometry3<f64>>,
     /// Wall time per stage, in the order they ran.
     pub stages: Vec<StageTime>,
-    /// Wall time from the frame's arrival at the front end to its publication.
+    /// Wall time to its publication: live from the frame's capture, offline from its arrival at the front
+    /// end.
     pub total: Duration,
 }
 

@@ -527,3 +527,11 @@ fn hands_that_cannot_be_refined_are_refused() {
     let other = scratch.file("other.jsonl", other.as_bytes());
     assert_refused(&handstream(&[&"refine", &other]), &["other.jsonl", "--hand-model"]);
 }
+
+#[test]
+fn cameras_are_listed_or_their_absence_is_one_sentence() {
+    let done = handstream(&[&"cameras"]);
+    let listed = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success() && said(&done).is_empty(), "{}", said(&done));
+    assert!(listed.starts_with("camera ") || listed.starts_with("no camera was found"), "{listed}");
+}

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "render")]
 mod accuracy;
+mod cameras;
 mod convert;
 #[cfg(feature = "render")]
 mod demo;
@@ -10,6 +11,7 @@ mod eval;
 mod eval_path;
 mod intrinsics;
 mod known_path;
+mod live;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod odometry;
@@ -37,6 +39,8 @@ pub struct Cli {
 enum Command {
     /// Track the hands of a video, a folder of images, a webcam or the built-in scene.
     Track(track::TrackArgs),
+    /// Show the hands of a webcam, a video or the built-in scene in a window while they move.
+    Live(live::LiveArgs),
     /// Run the built-in scene through the whole engine and compare with its known truth.
     #[cfg(feature = "render")]
     Demo(demo::DemoArgs),
@@ -50,6 +54,8 @@ enum Command {
     Setup(SetupArgs),
     /// Rewrite a HaMeR or HaPTIC checkpoint small: only the network, in 16 or 32 bits.
     Convert(convert::ConvertArgs),
+    /// List the cameras of this machine and what each of them offers.
+    Cameras,
     /// Say what is there and what is missing, with the next step for each.
     Doctor(DoctorArgs),
 }
@@ -78,6 +84,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Track(args) => args.run(),
+            Command::Live(args) => args.run(),
             #[cfg(feature = "render")]
             Command::Demo(args) => args.run(),
             Command::Odometry(args) => args.run(),
@@ -88,6 +95,7 @@ impl Cli {
                 false => setup::run(args.wheel.as_deref()),
             },
             Command::Convert(args) => args.run(),
+            Command::Cameras => cameras::run(),
             Command::Doctor(args) => doctor::run(args.hand_model.as_deref()),
         }
     }

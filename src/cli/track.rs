@@ -246,7 +246,7 @@ fn hand_length(text: &str) -> Result<f64, String> {
     }
 }
 
-fn picture_size(text: &str) -> Result<PictureSize, String> {
+pub(super) fn picture_size(text: &str) -> Result<PictureSize, String> {
     let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     parts
         .filter(|&(width, height)| width > 0 && height > 0)
@@ -254,7 +254,7 @@ fn picture_size(text: &str) -> Result<PictureSize, String> {
         .ok_or_else(|| format!("{text} is no size: write for example 1280x720"))
 }
 
-fn camera_format(text: &str) -> Result<CameraFormat, String> {
+pub(super) fn camera_format(text: &str) -> Result<CameraFormat, String> {
     let known = CameraFormat::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(text));
     known.ok_or_else(|| format!("{text} is none of {}", CameraFormat::ALL.map(CameraFormat::name).join(", ")))
 }

@@ -28,12 +28,13 @@ pub enum Delivery {
     },
 }
 
-/// A frame and the moment it reached this machine.
+/// A frame and the moment it was captured.
 pub struct Captured {
     /// The picture.
     pub frame: Frame,
-    /// When the source handed it over.
-    pub arrived: Instant,
+    /// When it was captured, by the source's clock; by its due time where a file is paced like a camera;
+    /// else when the source handed it over.
+    pub captured: Instant,
 }
 
 /// A source being read by a thread of its own.
@@ -122,20 +123,30 @@ fn connect(delivery: Delivery) -> (Feed, Outlet) {
 
 fn drain(source: &mut dyn Source, outlet: &Outlet, paced: bool, dropped: &AtomicU64, stop: &AtomicBool) {
     let mut pace = paced.then(Pace::default);
-    let mut failures = 0;
+    let (mut failures, mut told) = (0, None);
     while !stop.load(Ordering::Relaxed) && failures < FAILURES_IN_A_ROW {
         let delivered = match source.next_frame() {
             Ok(None) => return,
             Ok(Some(frame)) => {
-                failures = 0;
-                if let Some(pace) = &mut pace {
-                    pace.wait_for(frame.timestamp);
-                }
-                outlet.frame(Captured { frame, arrived: Instant::now() }, dropped)
+                (failures, told) = (0, None);
+                let handed_over = Instant::now();
+                let captured = match (&mut pace, source.clock()) {
+                    (Some(pace), _) => pace.wait_for(frame.timestamp).max(handed_over),
+                    (None, Some(now)) => {
+                        handed_over.checked_sub(now.since(frame.timestamp)).unwrap_or(handed_over)
+                    }
+                    (None, None) => handed_over,
+                };
+                outlet.frame(Captured { frame, captured }, dropped)
             }
             Err(error) => {
-                failures += 1;
-                outlet.error(error)
+                // What goes on by itself is said when it begins.
+                let sentence = error.passes().then(|| error.to_string());
+                failures = if error.passes() { 0 } else { failures + 1 };
+                sentence.is_some() && sentence == told || {
+                    told = sentence;
+                    outlet.error(error)
+                }
             }
         };
         if !delivered {
@@ -178,12 +189,14 @@ struct Pace {
 }
 
 impl Pace {
-    fn wait_for(&mut self, timestamp: Timestamp) {
+    /// Returns the moment waited for, which may lie back.
+    fn wait_for(&mut self, timestamp: Timestamp) -> Instant {
         let (start, first) = *self.start.get_or_insert_with(|| (Instant::now(), timestamp));
         let due = start + timestamp.since(first);
         let left = due.saturating_duration_since(Instant::now());
         if left > Duration::ZERO {
             thread::sleep(left);
         }
+        due
     }
 }

@@ -19,6 +19,7 @@ mod published;
 mod refine;
 mod run;
 mod second_pass;
+mod session;
 mod workers;
 
 pub use background::BackgroundThread;
@@ -29,3 +30,4 @@ pub use on_path::OnPath;
 pub use refine::{Backlog, BacklogCounts, RefineSchedule, RefineThread, RefineThreadError, RefinedWork};
 pub use run::{FrontEnd, Processed, run};
 pub use second_pass::{CameraWay, SecondPass, SecondPassConfig};
+pub use session::Session;

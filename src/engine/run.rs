@@ -126,7 +126,7 @@ fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery)
     let Processed { hands, world_from_camera, stages, warning } = front_end.process(&captured.frame);
     let since = match delivery {
         Delivery::Every => taken,
-        Delivery::Newest { .. } => captured.arrived,
+        Delivery::Newest { .. } => captured.captured,
     };
     let hands = FrameHands {
         sequence: captured.frame.sequence,
@@ -288,6 +288,61 @@ mod tests {
         let (frames, _, warnings) = play(Film::boxed(5, vec![2]), &mut Slow(Duration::ZERO), Delivery::Every);
         assert_eq!(frames, [0, 1, 3, 4]);
         assert_eq!(warnings.len(), 1);
+    }
+
+    /// A camera whose pictures are 40 ms old when they come, and that is away for a while.
+    struct Old {
+        info: SourceInfo,
+        calls: u64,
+    }
+
+    impl Source for Old {
+        fn info(&self) -> &SourceInfo {
+            &self.info
+        }
+
+        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+            self.calls += 1;
+            match self.calls {
+                1..=20 => Err(SourceError::CameraGone { index: 0, reason: "no such device".into() }),
+                21 => {
+                    thread::sleep(Duration::from_millis(2));
+                    let timestamp = Timestamp(1_000_000_000);
+                    Ok(Some(Frame { pixels: vec![0; SIZE.rgb_bytes()], size: SIZE, timestamp, sequence: 0 }))
+                }
+                _ => Ok(None),
+            }
+        }
+
+        fn clock(&self) -> Option<Timestamp> {
+            Some(Timestamp(1_040_000_000))
+        }
+    }
+
+    #[test]
+    fn a_camera_that_is_away_is_told_once_and_waited_for_and_latency_counts_from_the_capture() {
+        let info = Film::boxed(1, vec![]).info().clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut total, mut warnings) = (None, 0);
+        let outcome: Result<(), Infallible> = run(
+            Box::new(Old { info: SourceInfo { live: true, ..info }, calls: 0 }),
+            self::info(),
+            &mut Slow(Duration::from_millis(5)),
+            Delivery::Newest { paced: false },
+            stop,
+            None,
+            |event| {
+                match event {
+                    Event::Frame { hands, .. } => total = Some(hands.total),
+                    Event::Warning(_) => warnings += 1,
+                    _ => {}
+                }
+                Ok(())
+            },
+        );
+        outcome.unwrap();
+        assert!(total.unwrap() >= Duration::from_millis(45), "{total:?}");
+        assert_eq!(warnings, 1);
     }
 
     #[test]

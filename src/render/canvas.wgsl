@@ -16,7 +16,8 @@ fn fill(@builtin(vertex_index) index: u32) -> Fill {
 
 @fragment
 fn background(at: Fill) -> @location(0) vec4<f32> {
-    return vec4(textureSample(picture, picture_sampler, at.coordinate).rgb, 1.0);
+    let across = select(at.coordinate.x, 1.0 - at.coordinate.x, panel.ambience.z > 0.5);
+    return vec4(textureSample(picture, picture_sampler, vec2(across, at.coordinate.y)).rgb, 1.0);
 }
 
 @fragment

@@ -68,12 +68,34 @@ impl Gpu {
     /// Opens the fastest adapter among the backends that `WGPU_BACKEND` allows (all by default).
     pub fn open() -> Result<Self, RenderError> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let options = wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::HighPerformance,
-            ..wgpu::RequestAdapterOptions::default()
+        let adapter = fastest_adapter(&instance, None)?;
+        Self::of(&adapter)
+    }
+
+    /// Opens the fastest adapter that can also show pictures in `window`. The configuration fits a window
+    /// of `size` and is not yet in use.
+    pub fn open_window(
+        window: wgpu::SurfaceTarget<'static>,
+        size: PictureSize,
+    ) -> Result<(Self, wgpu::Surface<'static>, wgpu::SurfaceConfiguration), RenderError> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let no_adapter = |reason| RenderError::NoAdapter { reason };
+        let surface = instance.create_surface(window).map_err(|error| no_adapter(error.to_string()))?;
+        let adapter = fastest_adapter(&instance, Some(&surface))?;
+        let modes = surface.get_capabilities(&adapter).present_modes;
+        let mut config = surface
+            .get_default_config(&adapter, size.width as u32, size.height as u32)
+            .ok_or_else(|| no_adapter("none can show pictures in a window".into()))?;
+        // The newest picture at the next refresh, where the system can; else it waits in line.
+        config.present_mode = match modes.contains(&wgpu::PresentMode::Mailbox) {
+            true => wgpu::PresentMode::Mailbox,
+            false => wgpu::PresentMode::Fifo,
         };
-        let adapter = pollster::block_on(instance.request_adapter(&options))
-            .map_err(|error| RenderError::NoAdapter { reason: error.to_string() })?;
+        config.desired_maximum_frame_latency = 1;
+        Ok((Self::of(&adapter)?, surface, config))
+    }
+
+    fn of(adapter: &wgpu::Adapter) -> Result<Self, RenderError> {
         let name = adapter.get_info().name;
         let limits = wgpu::Limits {
             max_texture_dimension_2d: adapter.limits().max_texture_dimension_2d,
@@ -108,6 +130,19 @@ impl Gpu {
             None => Ok(()),
         }
     }
+}
+
+fn fastest_adapter(
+    instance: &wgpu::Instance,
+    compatible_surface: Option<&wgpu::Surface>,
+) -> Result<wgpu::Adapter, RenderError> {
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        compatible_surface,
+        ..wgpu::RequestAdapterOptions::default()
+    };
+    pollster::block_on(instance.request_adapter(&options))
+        .map_err(|error| RenderError::NoAdapter { reason: error.to_string() })
 }
 
 /// A picture's size as the device counts it.

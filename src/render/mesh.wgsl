@@ -37,7 +37,10 @@ fn place(vertex: Vertex) -> Surface {
         spread = point.xy * radial + tangential * point.z;
     }
     // Pixel centres are whole numbers in a camera model and halves here.
-    let pixel = (panel.focal * spread + (panel.centre + 0.5) * w) * panel.scale;
+    var pixel = (panel.focal * spread + (panel.centre + 0.5) * w) * panel.scale;
+    if panel.ambience.z > 0.5 {
+        pixel.x = panel.area_size.x * w - pixel.x;
+    }
     let part = (panel.area_origin * w + pixel) / panel.target_size;
     let rotation = mat3x3(
         panel.viewer_from_scene[0].xyz,

@@ -44,13 +44,15 @@ pub(super) struct MeshPass {
     indices: GrowingBuffer,
 }
 
-impl MeshPass {
-    pub fn new(gpu: &Gpu, bindings: &Bindings, size: PictureSize) -> Self {
-        let source = concat!(include_str!("panel.wgsl"), include_str!("mesh.wgsl"));
-        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("mesh"),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
+/// What the pass draws on.
+struct Targets {
+    samples: wgpu::TextureView,
+    depth: wgpu::TextureView,
+    layer: wgpu::TextureView,
+}
+
+impl Targets {
+    fn new(gpu: &Gpu, size: PictureSize) -> Self {
         let target = |format, sample_count, usage| {
             let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
                 label: Some("mesh layer"),
@@ -65,14 +67,36 @@ impl MeshPass {
             texture.create_view(&wgpu::TextureViewDescriptor::default())
         };
         Self {
-            soft: pipeline(gpu, bindings, &module, "soft"),
-            matt: pipeline(gpu, bindings, &module, "matt"),
             samples: target(FORMAT, SAMPLES, wgpu::TextureUsages::empty()),
             depth: target(DEPTH_FORMAT, SAMPLES, wgpu::TextureUsages::empty()),
             layer: target(FORMAT, 1, wgpu::TextureUsages::TEXTURE_BINDING),
+        }
+    }
+}
+
+impl MeshPass {
+    pub fn new(gpu: &Gpu, bindings: &Bindings, size: PictureSize) -> Self {
+        let source = concat!(include_str!("panel.wgsl"), include_str!("mesh.wgsl"));
+        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("mesh"),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let Targets { samples, depth, layer } = Targets::new(gpu, size);
+        Self {
+            soft: pipeline(gpu, bindings, &module, "soft"),
+            matt: pipeline(gpu, bindings, &module, "matt"),
+            samples,
+            depth,
+            layer,
             vertices: GrowingBuffer::new(gpu, wgpu::BufferUsages::VERTEX),
             indices: GrowingBuffer::new(gpu, wgpu::BufferUsages::INDEX),
         }
+    }
+
+    /// Draws pictures of another size from now on.
+    pub fn resize(&mut self, gpu: &Gpu, size: PictureSize) {
+        let Targets { samples, depth, layer } = Targets::new(gpu, size);
+        (self.samples, self.depth, self.layer) = (samples, depth, layer);
     }
 
     /// Draws the meshes of all panels; `textures` are the pictures by [`TextureId`], `blank` stands

@@ -16,7 +16,7 @@ struct Panel {
     depth_range: vec2<f32>,
     // Direction to the lamp in the viewer's frame, its strength.
     lamp: vec4<f32>,
-    // Ambient light, rim.
+    // Ambient light, rim; 1 where left and right change places.
     ambience: vec4<f32>,
 }
 

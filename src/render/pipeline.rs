@@ -44,7 +44,7 @@ impl PanelUniform {
             area_origin: [panel.area.x as f32, panel.area.y as f32],
             area_size: pair(size),
             lamp: [lamp.x, lamp.y, lamp.z, light.key],
-            ambience: [light.ambient, light.rim, 0.0, 0.0],
+            ambience: [light.ambient, light.rim, f32::from(view.mirrored), 0.0],
             ..Self::zeroed()
         };
         match &view.projection {
@@ -144,7 +144,16 @@ impl Bindings {
         }
     }
 
-    /// A picture for group 1.
+    /// For shaders that only need a picture, as group 0.
+    pub fn picture_layout(&self, gpu: &Gpu) -> wgpu::PipelineLayout {
+        gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some("picture"),
+            bind_group_layouts: &[Some(&self.picture)],
+            ..wgpu::PipelineLayoutDescriptor::default()
+        })
+    }
+
+    /// A picture with how it is sampled: group 1 of [`Self::layout`], group 0 of [`Self::picture_layout`].
     pub fn picture(&self, gpu: &Gpu, view: &wgpu::TextureView, edge: Edge) -> wgpu::BindGroup {
         let sampler = match edge {
             Edge::Repeat => &self.repeating,

@@ -6,10 +6,39 @@ use super::mesh_pass::MeshPass;
 use super::pipeline::{Bindings, Edge, GrowingBuffer, PanelUniform};
 use super::readback::{PendingPicture, Readback};
 use super::scene::Scene;
+use super::screen::Screen;
 use super::texture::{FORMAT, Mips, Picture, TextureId};
 use crate::frame::PictureSize;
 
-/// Draws scenes to RGB pictures of one size, off-screen.
+/// The picture being drawn.
+struct Canvas {
+    texture: wgpu::Texture,
+    view: wgpu::TextureView,
+    /// The canvas as a picture for the screen.
+    shown: wgpu::BindGroup,
+}
+
+impl Canvas {
+    fn new(gpu: &Gpu, bindings: &Bindings, size: PictureSize) -> Self {
+        let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("canvas"),
+            size: extent(size),
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: FORMAT,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT
+                | wgpu::TextureUsages::COPY_SRC
+                | wgpu::TextureUsages::TEXTURE_BINDING,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let shown = bindings.picture(gpu, &view, Edge::Clamp);
+        Self { texture, view, shown }
+    }
+}
+
+/// Draws scenes to RGB pictures of one size, off-screen or on the screen of a window.
 ///
 /// Drawing the same scene twice on one device gives the same bytes.
 pub struct Renderer {
@@ -22,8 +51,7 @@ pub struct Renderer {
     layer: wgpu::BindGroup,
     blank: wgpu::BindGroup,
     textures: Vec<wgpu::BindGroup>,
-    target: wgpu::Texture,
-    target_view: wgpu::TextureView,
+    canvas: Canvas,
     readback: Readback,
 }
 
@@ -34,29 +62,38 @@ impl Renderer {
     /// # Errors
     /// [`RenderError`] when no driver is installed, it refuses to work, or the size does not fit it.
     pub fn new(size: PictureSize) -> Result<Self, RenderError> {
-        let gpu = Gpu::open()?;
+        Self::on(Gpu::open()?, size)
+    }
+
+    /// A renderer for pictures of `size` and the screen of `window` that shows them; the window is
+    /// `window_size` pixels large.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or when no driver can show pictures in this window.
+    pub fn for_window(
+        window: impl Into<wgpu::SurfaceTarget<'static>>,
+        window_size: PictureSize,
+        size: PictureSize,
+    ) -> Result<(Self, Screen), RenderError> {
+        let (gpu, surface, config) = Gpu::open_window(window.into(), window_size)?;
+        let renderer = Self::on(gpu, size)?;
+        let screen = Screen::new(&renderer.gpu, &renderer.bindings, surface, config);
+        renderer.gpu.check_fault()?;
+        Ok((renderer, screen))
+    }
+
+    fn on(gpu: Gpu, size: PictureSize) -> Result<Self, RenderError> {
         gpu.check_size(size)?;
         let bindings = Bindings::new(&gpu);
         let mesh_pass = MeshPass::new(&gpu, &bindings, size);
         let blank = Picture::new(&gpu, PictureSize::new(1, 1), Mips::None)?;
-        let target = gpu.device.create_texture(&wgpu::TextureDescriptor {
-            label: Some("canvas"),
-            size: extent(size),
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: FORMAT,
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
-            view_formats: &[],
-        });
         let renderer = Self {
             canvas_pass: CanvasPass::new(&gpu, &bindings),
             layer: bindings.picture(&gpu, &mesh_pass.layer, Edge::Clamp),
             blank: bindings.picture(&gpu, &blank.view, Edge::Clamp),
             panels: GrowingBuffer::new(&gpu, wgpu::BufferUsages::UNIFORM),
             textures: Vec::new(),
-            target_view: target.create_view(&wgpu::TextureViewDescriptor::default()),
-            target,
+            canvas: Canvas::new(&gpu, &bindings, size),
             readback: Readback::new(size),
             size,
             bindings,
@@ -65,6 +102,20 @@ impl Renderer {
         };
         renderer.gpu.check_fault()?;
         Ok(renderer)
+    }
+
+    /// Draws pictures of another size from now on.
+    ///
+    /// # Errors
+    /// [`RenderError::Size`] when the size does not fit the device; the old one then stays.
+    pub fn resize(&mut self, size: PictureSize) -> Result<(), RenderError> {
+        self.gpu.check_size(size)?;
+        self.mesh_pass.resize(&self.gpu, size);
+        self.layer = self.bindings.picture(&self.gpu, &self.mesh_pass.layer, Edge::Clamp);
+        self.canvas = Canvas::new(&self.gpu, &self.bindings, size);
+        self.readback = Readback::new(size);
+        self.size = size;
+        Ok(())
     }
 
     /// Name of the device that draws.
@@ -93,6 +144,35 @@ impl Renderer {
     /// # Errors
     /// [`RenderError`] when a mesh or a background picture does not fit together.
     pub fn submit(&mut self, scene: &Scene) -> Result<PendingPicture, RenderError> {
+        let commands = self.record(scene)?;
+        Ok(self.readback.submit(&self.gpu, commands, &self.canvas.texture))
+    }
+
+    /// Draws a scene and shows it on `screen`, fitted into the window. False when the system wanted no
+    /// picture just now, for example of a hidden window; nothing is lost, the next one may come.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], or when the driver fails.
+    pub fn show(&mut self, scene: &Scene, screen: &mut Screen) -> Result<bool, RenderError> {
+        let Some(picture) = screen.next_picture(&self.gpu) else {
+            self.gpu.check_fault()?;
+            return Ok(false);
+        };
+        let mut commands = self.record(scene)?;
+        screen.record(&mut commands, &picture, &self.canvas.shown, self.size);
+        self.gpu.queue.submit([commands.finish()]);
+        self.gpu.queue.present(picture);
+        self.gpu.check_fault()?;
+        Ok(true)
+    }
+
+    /// Fits `screen` to a window that is now `size` pixels large.
+    pub fn fit(&self, screen: &mut Screen, size: PictureSize) {
+        screen.resize(&self.gpu, size);
+    }
+
+    /// The commands that draw a scene on the canvas.
+    fn record(&mut self, scene: &Scene) -> Result<wgpu::CommandEncoder, RenderError> {
         let uniforms: Vec<PanelUniform> =
             scene.panels.iter().map(|panel| PanelUniform::new(panel, self.size)).collect();
         let panels = self.bindings.panels(&self.gpu, &mut self.panels, &uniforms);
@@ -108,9 +188,9 @@ impl Renderer {
             self.size,
         )?;
         let inputs =
-            CanvasInputs { panels: &panels, layer: &self.layer, target: &self.target_view, size: self.size };
+            CanvasInputs { panels: &panels, layer: &self.layer, target: &self.canvas.view, size: self.size };
         self.canvas_pass.record(&self.gpu, &self.bindings, &mut commands, scene, &inputs)?;
-        Ok(self.readback.submit(&self.gpu, commands, &self.target))
+        Ok(commands)
     }
 
     /// Draws a scene: `height * width * 3` bytes, R G B, rows top to bottom.
@@ -153,6 +233,7 @@ mod tests {
             view: View {
                 projection: Projection::Camera(camera),
                 viewer_from_scene: Isometry3::identity(),
+                mirrored: false,
                 light: Light::default(),
             },
             meshes,
@@ -188,6 +269,43 @@ mod tests {
             assert!(inside[0] > inside[2], "inside is {inside:?}");
             assert_eq!(outside, [0, 0, 200]);
         }
+    }
+
+    #[test]
+    fn a_mirrored_panel_is_the_mirror_image_with_background_and_meshes() {
+        let Some(mut renderer) = renderer() else { return };
+        let corners = [[0.1, -0.1, 0.6], [0.3, -0.05, 0.8], [0.2, 0.12, 0.5]].map(Vector3::from);
+        let mesh =
+            Mesh::smooth(corners.to_vec(), Arc::from([[0, 1, 2]]), Paint::Plain(Colour::rgb(250, 40, 40)));
+        let rgb: Vec<u8> = [[10, 20, 30], [200, 210, 220]].concat();
+        let mut plain = panel(lens(), vec![&mesh]);
+        plain.background = Background::Picture { rgb: &rgb, size: PictureSize::new(2, 1) };
+        let mut mirrored = plain.clone();
+        mirrored.view.mirrored = true;
+        let point = corners.iter().sum::<Vector3<f32>>() / 3.0;
+        let at_sides = [plain.view.project(point, SIZE), mirrored.view.project(point, SIZE)];
+        let [left, right] = at_sides.map(|pixel| pixel.unwrap().x);
+        assert!((left + right - (SIZE.width as f32 - 1.0)).abs() < 1e-3);
+        let plain = renderer.draw(&Scene { panels: vec![plain] }).unwrap();
+        let mirrored = renderer.draw(&Scene { panels: vec![mirrored] }).unwrap();
+        let all = (0..SIZE.height).flat_map(|y| (0..SIZE.width).map(move |x| (x, y)));
+        let differ = |&(x, y): &(usize, usize)| {
+            let (a, b) = (at(&plain, x, y), at(&mirrored, SIZE.width - 1 - x, y));
+            (0..3).any(|k| a[k].abs_diff(b[k]) > 3)
+        };
+        // Edges of triangles may fall to the other pixel.
+        let differing = all.filter(differ).count();
+        assert!(differing < SIZE.width * SIZE.height / 25, "{differing} pixels differ");
+    }
+
+    #[test]
+    fn a_resized_renderer_draws_pictures_of_the_new_size() {
+        let Some(mut renderer) = renderer() else { return };
+        renderer.resize(PictureSize::new(70, 50)).unwrap();
+        let picture = renderer.draw(&Scene { panels: vec![panel(lens(), Vec::new())] }).unwrap();
+        assert_eq!((renderer.size(), picture.len()), (PictureSize::new(70, 50), 70 * 50 * 3));
+        assert_eq!(picture[..3], [0, 0, 200]);
+        assert!(renderer.resize(PictureSize::new(0, 50)).is_err());
     }
 
     #[test]

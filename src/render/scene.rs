@@ -96,6 +96,8 @@ pub struct View {
     pub projection: Projection,
     /// Where the viewer is: takes scene points to the viewer's frame (x right, y down, z forward).
     pub viewer_from_scene: Isometry3<f32>,
+    /// Left and right change places, in the background's picture too, as in a mirror.
+    pub mirrored: bool,
     /// Light.
     pub light: Light,
 }
@@ -118,17 +120,23 @@ impl View {
     /// Pixel of a panel of `size` where a scene point lands; `None` behind a camera.
     pub fn project(&self, scene_point: Vector3<f32>, size: PictureSize) -> Option<Pixel> {
         let point = self.viewer_from_scene.transform_point(&scene_point.into()).coords;
-        match &self.projection {
+        let pixel = match &self.projection {
             Projection::Camera(camera) => {
                 let pixel = camera.project(CameraPoint(point))?;
                 let x = (pixel.x + 0.5) * size.width as f32 / camera.size.width as f32 - 0.5;
                 let y = (pixel.y + 0.5) * size.height as f32 / camera.size.height as f32 - 0.5;
-                Some(Pixel::new(x, y))
+                Pixel::new(x, y)
             }
             Projection::Orthographic { pixels_per_metre, centre } => {
-                Some(Pixel::new(centre.x + pixels_per_metre * point.x, centre.y + pixels_per_metre * point.y))
+                Pixel::new(centre.x + pixels_per_metre * point.x, centre.y + pixels_per_metre * point.y)
             }
-        }
+        };
+        Some(self.mirror(pixel, size))
+    }
+
+    /// Where a pixel of a panel of `size` is seen: elsewhere only in a mirror.
+    pub fn mirror(&self, pixel: Pixel, size: PictureSize) -> Pixel {
+        if self.mirrored { Pixel::new(size.width as f32 - 1.0 - pixel.x, pixel.y) } else { pixel }
     }
 }
 

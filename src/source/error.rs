@@ -123,6 +123,14 @@ pub enum SourceError {
         /// As the user gave it.
         fps: f64,
     },
+    /// The system gives no list of cameras.
+    #[error(
+        "the system does not say which cameras there are ({reason}): try again, or restart its camera service"
+    )]
+    Cameras {
+        /// The system's words.
+        reason: String,
+    },
     /// No camera with that number.
     #[error("there is no camera {index} ({present}): plug it in or give another number")]
     CameraAbsent {
@@ -170,6 +178,33 @@ pub enum SourceError {
         /// The system's or decoder's words.
         reason: String,
     },
+    /// A running camera was unplugged or has stopped; it is looked for until it is back.
+    #[error("camera {index} is gone ({reason}): plug it in again, it is taken up as soon as it is back")]
+    CameraGone {
+        /// As the user gave it.
+        index: u32,
+        /// The system's words.
+        reason: String,
+    },
+    /// A camera delivers fewer pictures than its mode promises.
+    #[error(
+        "camera {index} delivers {measured:.0} pictures a second instead of {promised:.0}: give it more light, or \
+         switch off its automatic exposure"
+    )]
+    CameraRate {
+        /// As the user gave it.
+        index: u32,
+        /// Pictures a second.
+        measured: f64,
+        /// What its mode says.
+        promised: f64,
+    },
+    /// A camera's pictures are black.
+    #[error("camera {index} gives black pictures: open its cover or switch on a light")]
+    CameraDark {
+        /// As the user gave it.
+        index: u32,
+    },
     /// This program was built without cameras.
     #[error("this build reads no cameras: build it with the feature `camera` (needs libclang)")]
     NoCameraSupport,
@@ -184,6 +219,20 @@ fn counted(frames: u64, announced: Option<u64>) -> String {
 }
 
 impl SourceError {
+    /// Whether reading on may help without anybody starting anew: running cameras look for what they miss
+    /// by themselves, and say the same again while they miss it.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::CameraAbsent { .. }
+                | Self::CameraBusy { .. }
+                | Self::CameraDark { .. }
+                | Self::CameraGone { .. }
+                | Self::CameraPicture { .. }
+                | Self::CameraRate { .. }
+        )
+    }
+
     /// The error of a file that the system does not give.
     pub(super) fn file(path: &Path, source: Error) -> Self {
         let path = path.display().to_string();

@@ -12,8 +12,8 @@ mod video;
 #[cfg(feature = "camera")]
 pub use camera::NativeCameras;
 pub use camera::{
-    CameraDevice, CameraFormat, CameraMode, CameraName, CameraPicture, CameraRequest, CameraSource,
-    CameraSystem,
+    CameraDevice, CameraFormat, CameraListing, CameraMode, CameraName, CameraPicture, CameraRequest,
+    CameraSource, CameraSystem,
 };
 pub use error::SourceError;
 pub use images::ImagesSource;
@@ -21,7 +21,7 @@ pub use intrinsics::{IntrinsicsChoice, IntrinsicsError, intrinsics_for};
 pub use open::{DEFAULT_PICTURE_FPS, OpenOptions, open};
 pub use video::VideoSource;
 
-use crate::frame::{Frame, PictureSize};
+use crate::frame::{Frame, PictureSize, Timestamp};
 use crate::geometry::CameraModel;
 
 /// What a source knows about itself before its first frame.
@@ -55,4 +55,9 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError`] with one sentence saying what is wrong and what to do.
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
+
+    /// Now, on the clock of the frames' timestamps; `None` where their times are not the world's (files).
+    fn clock(&self) -> Option<Timestamp> {
+        None
+    }
 }

@@ -47,7 +47,7 @@ fn camera_index(spec: &str) -> Option<u32> {
 
 #[cfg(feature = "camera")]
 fn open_camera(index: u32, options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
-    let source = super::CameraSource::open(&super::NativeCameras, index, &options.camera)?;
+    let source = super::CameraSource::open(Box::new(super::NativeCameras), index, &options.camera)?;
     Ok(Box::new(source))
 }
 

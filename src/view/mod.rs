@@ -1,9 +1,15 @@
 //! What a person looks at: overlay films and pictures. Reads events, knows no engine.
 //!
 //! [`Film`] writes any pictures as a film; [`Overlay`] draws the hands of a frame over it, beside a
-//! side view in metres and, in runs with a second pass, the world from above; [`OverlayFilm`] does both for a whole run.
+//! side view in metres and, in runs with a second pass, the world from above; [`OverlayFilm`] does both for a
+//! whole run. [`live`] shows a run while it goes on.
 
 mod film;
+#[cfg(feature = "render")]
+mod hand_scene;
+#[cfg(feature = "render")]
+mod layout;
+pub mod live;
 #[cfg(feature = "render")]
 mod marks;
 #[cfg(feature = "render")]

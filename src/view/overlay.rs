@@ -3,31 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nalgebra::Vector3;
-
 use super::film::FilmError;
-use super::marks::colour;
-use super::picture;
-use super::side::SideView;
-use super::world::WorldView;
-use crate::event::{FrameHands, Refinement, RunInfo, Side, TrackedHand};
+use super::hand_scene::HandScene;
+use super::layout::Layout;
+use crate::event::{FrameHands, Refinement, RunInfo};
 use crate::files::WriteError;
 use crate::frame::{Frame, PictureSize};
-use crate::geometry::CameraModel;
 use crate::hand::HandModel;
-use crate::render::{Area, Mesh, Paint, PendingPicture, Projection, RenderError, Renderer, Scene, View};
-
-/// Longer side of the camera's picture on the canvas, pixels: larger frames shrink, smaller ones grow.
-const LONGER_SIDE: [usize; 2] = [640, 1280];
-
-/// Width of the side view as a part of the longer side of the picture.
-const SIDE_VIEW: f32 = 0.5;
-
-/// Height of the world from above as a part of the picture's, in runs that have one.
-const WORLD_VIEW: f32 = 0.46;
-
-/// Opacity of the hands over the picture.
-const OPACITY: f32 = 0.75;
+use crate::render::{PendingPicture, RenderError, Renderer, Scene};
 
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +31,7 @@ pub enum ViewError {
 /// pass the world from above below it.
 pub struct Overlay {
     renderer: Renderer,
-    hand_model: Arc<HandModel>,
-    faces: [Arc<[[u32; 3]]>; 2],
-    camera: CameraModel,
-    picture: Area,
-    side_view: SideView,
-    world_view: Option<WorldView>,
+    scene: HandScene,
 }
 
 impl Overlay {
@@ -62,29 +40,8 @@ impl Overlay {
     /// # Errors
     /// [`RenderError`] where this machine cannot draw.
     pub fn new(run: &RunInfo, hand_model: Arc<HandModel>, second_pass: bool) -> Result<Self, RenderError> {
-        let (width, height) = (run.size.width as f32, run.size.height as f32);
-        let longer = width.max(height).max(1.0);
-        let scale = longer.clamp(LONGER_SIDE[0] as f32, LONGER_SIDE[1] as f32) / longer;
-        let even = |pixels: f32| (pixels / 2.0).round().max(1.0) as usize * 2;
-        let size = PictureSize::new(even(width * scale), even(height * scale));
-        let world_height = if second_pass { even(size.height as f32 * WORLD_VIEW) } else { 0 };
-        let side_size = PictureSize::new(even(longer * scale * SIDE_VIEW), size.height - world_height);
-        let canvas = PictureSize::new(size.width + side_size.width, size.height);
-        let world_area = Area {
-            x: size.width,
-            y: side_size.height,
-            size: PictureSize::new(side_size.width, world_height),
-        };
-        let faces = |side| Arc::from(hand_model.faces(side));
-        Ok(Self {
-            renderer: Renderer::new(canvas)?,
-            faces: [faces(Side::Left), faces(Side::Right)],
-            camera: run.camera.clone(),
-            picture: Area::whole(size),
-            side_view: SideView::new(Area { x: size.width, y: 0, size: side_size }, &run.camera),
-            world_view: second_pass.then(|| WorldView::new(world_area)),
-            hand_model,
-        })
+        let layout = Layout::film(run.size, second_pass);
+        Ok(Self { renderer: Renderer::new(layout.canvas)?, scene: HandScene::new(run, hand_model, layout) })
     }
 
     /// Size of the pictures drawn: both parts together.
@@ -97,28 +54,14 @@ impl Overlay {
     /// # Errors
     /// [`RenderError`] when the frame's bytes do not fit its size.
     pub fn submit(&mut self, frame: &Frame, hands: &FrameHands) -> Result<PendingPicture, RenderError> {
-        self.side_view.advance(hands);
-        let meshes: Vec<Mesh> = hands.hands.iter().map(|hand| self.mesh(hand)).collect();
-        let meshes: Vec<&Mesh> = meshes.iter().collect();
-        let view = View {
-            projection: Projection::Camera(self.camera.clone()),
-            viewer_from_scene: nalgebra::Isometry3::identity(),
-            light: crate::render::Light::default(),
-        };
-        let left = picture::panel(self.picture, frame, hands, view, meshes.clone());
-        let right = self.side_view.panel(hands, meshes);
-        let below = self.world_view.as_mut().map(|world| {
-            world.advance(hands);
-            world.panel()
-        });
-        self.renderer.submit(&Scene { panels: [left, right].into_iter().chain(below).collect() })
+        self.scene.advance(hands);
+        let meshes = self.scene.meshes(hands);
+        self.renderer.submit(&Scene { panels: self.scene.panels(frame, hands, &meshes) })
     }
 
     /// Takes frames that the second pass is through with.
     pub fn refined(&mut self, refinement: &Refinement) {
-        if let Some(world) = &mut self.world_view {
-            world.refined(refinement);
-        }
+        self.scene.refined(refinement);
     }
 
     /// Draws a frame: RGB bytes of [`Self::size`]. Frames come in the order of their time.
@@ -127,13 +70,6 @@ impl Overlay {
     /// As [`Self::submit`], or when the driver fails.
     pub fn draw(&mut self, frame: &Frame, hands: &FrameHands) -> Result<Vec<u8>, RenderError> {
         self.submit(frame, hands)?.wait()
-    }
-
-    fn mesh(&self, hand: &TrackedHand) -> Mesh {
-        let posed = self.hand_model.posed(&hand.pose, hand.side);
-        let positions: Vec<Vector3<f32>> = posed.vertices.into_iter().map(|vertex| vertex.0).collect();
-        let faces = &self.faces[usize::from(hand.side == Side::Right)];
-        Mesh::smooth(positions, Arc::clone(faces), Paint::Plain(colour(hand.side).with_opacity(OPACITY)))
     }
 }
 
@@ -160,10 +96,12 @@ pub fn save_png(path: &Path, rgb: &[u8], size: PictureSize) -> Result<(), WriteE
 mod tests {
     use std::time::Duration;
 
+    use nalgebra::Vector3;
+
     use super::*;
-    use crate::event::{HandPose, PoseState, TrackId};
+    use crate::event::{HandPose, PoseState, Side, TrackId, TrackedHand};
     use crate::frame::Timestamp;
-    use crate::geometry::Pixel;
+    use crate::geometry::{CameraModel, Pixel};
 
     const SIZE: PictureSize = PictureSize { width: 640, height: 360 };
     const GREY: u8 = 90;

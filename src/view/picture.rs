@@ -32,14 +32,14 @@ pub(super) fn panel<'a>(
         let joints = hand.joints_camera.map(|joint| view.project(joint.0, area.size));
         bones(&mut over, &joints, 1.0, BONE);
         for &keypoint in &hand.keypoints_px {
-            let at = scale.apply(keypoint);
+            let at = view.mirror(scale.apply(keypoint), area.size);
             over.push(Stroke::disc(at, 3.4, KEYPOINT_EDGE));
             over.push(Stroke::disc(at, 2.2, KEYPOINT));
         }
     }
     let mut taken = Vec::new();
     for hand in &hands.hands {
-        hand_caption(&mut over, &mut taken, hand, scale, area.size);
+        hand_caption(&mut over, &mut taken, hand, scale, &view, area.size);
     }
     let words = format!(
         "frame {}   {:.2} s   {:.1} ms",
@@ -83,12 +83,13 @@ fn hand_caption(
     taken: &mut Vec<CaptionPlace>,
     hand: &TrackedHand,
     scale: Scale,
+    view: &View,
     size: PictureSize,
 ) {
     let centimetres = hand.joints_camera[0].0.norm() * 100.0;
     let words = format!("#{} {}   {:.2}   {centimetres:.0} cm", hand.track.0, hand.side.name(), hand.score);
     let [x0, y0, x1, _] = hand.box_px;
-    let above = scale.apply(Pixel::new((x0 + x1) / 2.0, y0));
+    let above = view.mirror(scale.apply(Pixel::new((x0 + x1) / 2.0, y0)), size);
     let half = text::width(&words, TEXT) / 2.0 + 2.0 * TEXT;
     let x = above.x.clamp(half, (size.width as f32 - half).max(half)) - half + TEXT;
     let (top, bottom) = (2.0 * TEXT, (size.height as f32 - 4.0 * TEXT).max(2.0 * TEXT));
@@ -112,7 +113,7 @@ impl CaptionPlace {
 }
 
 /// Words on a dark pill, with a coloured dot in front where there is a colour.
-fn caption(strokes: &mut Vec<Stroke>, start: Pixel, words: &str, dot: Option<Colour>) {
+pub(super) fn caption(strokes: &mut Vec<Stroke>, start: Pixel, words: &str, dot: Option<Colour>) {
     let lead = if dot.is_some() { 1.3 * TEXT } else { 0.0 };
     let middle = start.y - TEXT / 2.0;
     let end = start.x + lead + text::width(words, TEXT);

@@ -60,6 +60,11 @@ impl SideView {
         Self { area, edges, depth_shown: DEPTH_SHOWN[0], paths: BTreeMap::new() }
     }
 
+    /// Puts the view elsewhere.
+    pub fn place(&mut self, area: Area) {
+        self.area = area;
+    }
+
     /// Takes the hands of the next frame.
     pub fn advance(&mut self, hands: &FrameHands) {
         for hand in &hands.hands {
@@ -119,6 +124,7 @@ impl SideView {
                 centre: Pixel::new(MARGIN, self.area.size.height as f32 / 2.0),
             },
             viewer_from_scene: Isometry3::from_parts(Vector3::zeros().into(), turn),
+            mirrored: false,
             light: Light { to_lamp: Vector3::new(0.7, -0.8, -0.35), ..Light::default() },
         }
     }

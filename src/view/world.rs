@@ -107,6 +107,7 @@ impl WorldView {
         let view = View {
             projection: Projection::Orthographic { pixels_per_metre: 1.0, centre: Pixel::default() },
             viewer_from_scene: Isometry3::identity(),
+            mirrored: false,
             light: Light::default(),
         };
         let background = Background::Plain(GROUND);

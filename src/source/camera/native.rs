@@ -77,8 +77,9 @@ impl CameraDevice for NativeCamera {
 
     fn next_picture(&mut self) -> Result<CameraPicture, String> {
         let buffer = self.0.frame().map_err(words)?;
-        let age = buffer.capture_timestamp().map_or(Duration::ZERO, age);
         let (size, pixels) = decode(buffer.source_frame_format(), buffer.resolution(), buffer.buffer())?;
+        // After the decoding, which is part of the delay.
+        let age = buffer.capture_timestamp().map_or(Duration::ZERO, age);
         Ok(CameraPicture { pixels, size, age })
     }
 }

@@ -198,6 +198,7 @@ impl SyntheticScene {
             view: View {
                 projection: Projection::Camera(self.camera.clone()),
                 viewer_from_scene: truth.world_from_camera.inverse().cast(),
+                mirrored: false,
                 light: Light { to_lamp: Vector3::new(-0.5, -0.85, -0.7), ..Light::default() },
             },
             meshes: self.room.iter().chain(&meshes).collect(),

@@ -1,0 +1,98 @@
+//! What every picture of a run shows: the camera's picture with the hands over it, the hands from the side,
+//! and in runs with a second pass the world from above. Films and windows are made of it.
+
+use std::sync::Arc;
+
+use nalgebra::{Isometry3, Vector3};
+
+use super::layout::Layout;
+use super::marks::colour;
+use super::picture;
+use super::side::SideView;
+use super::world::WorldView;
+use crate::event::{FrameHands, Refinement, RunInfo, Side, TrackedHand};
+use crate::frame::Frame;
+use crate::geometry::CameraModel;
+use crate::hand::HandModel;
+use crate::render::{Light, Mesh, Paint, Panel, Projection, View};
+
+/// Opacity of the hands over the picture.
+const OPACITY: f32 = 0.75;
+
+/// The scene of a run.
+pub(super) struct HandScene {
+    hand_model: Arc<HandModel>,
+    faces: [Arc<[[u32; 3]]>; 2],
+    camera: CameraModel,
+    layout: Layout,
+    side_view: SideView,
+    world_view: Option<WorldView>,
+    /// The camera's picture as in a mirror.
+    pub mirrored: bool,
+}
+
+impl HandScene {
+    pub fn new(run: &RunInfo, hand_model: Arc<HandModel>, layout: Layout) -> Self {
+        let faces = |side| Arc::from(hand_model.faces(side));
+        Self {
+            faces: [faces(Side::Left), faces(Side::Right)],
+            camera: run.camera.clone(),
+            side_view: SideView::new(layout.side_view, &run.camera),
+            world_view: layout.world_view.map(WorldView::new),
+            layout,
+            hand_model,
+            mirrored: false,
+        }
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Puts the parts elsewhere.
+    pub fn arrange(&mut self, layout: Layout) {
+        self.side_view.place(layout.side_view);
+        self.layout = layout;
+    }
+
+    /// Takes the hands of the next frame.
+    pub fn advance(&mut self, hands: &FrameHands) {
+        self.side_view.advance(hands);
+        if let Some(world) = &mut self.world_view {
+            world.advance(hands);
+        }
+    }
+
+    /// Takes frames that the second pass is through with.
+    pub fn refined(&mut self, refinement: &Refinement) {
+        if let Some(world) = &mut self.world_view {
+            world.refined(refinement);
+        }
+    }
+
+    /// The surfaces of the hands.
+    pub fn meshes(&self, hands: &FrameHands) -> Vec<Mesh> {
+        hands.hands.iter().map(|hand| self.mesh(hand)).collect()
+    }
+
+    /// All views of a frame with the `meshes` of its hands.
+    pub fn panels<'a>(&mut self, frame: &'a Frame, hands: &FrameHands, meshes: &'a [Mesh]) -> Vec<Panel<'a>> {
+        let meshes: Vec<&Mesh> = meshes.iter().collect();
+        let view = View {
+            projection: Projection::Camera(self.camera.clone()),
+            viewer_from_scene: Isometry3::identity(),
+            mirrored: self.mirrored,
+            light: Light::default(),
+        };
+        let picture = picture::panel(self.layout.picture, frame, hands, view, meshes.clone());
+        let side = self.side_view.panel(hands, meshes);
+        [picture, side].into_iter().chain(self.world_view.as_mut().map(WorldView::panel)).collect()
+    }
+
+    fn mesh(&self, hand: &TrackedHand) -> Mesh {
+        let posed = self.hand_model.posed(&hand.pose, hand.side);
+        let positions: Vec<Vector3<f32>> = posed.vertices.into_iter().map(|vertex| vertex.0).collect();
+        let faces = &self.faces[usize::from(hand.side == Side::Right)];
+        Mesh::smooth(positions, Arc::clone(faces), Paint::Plain(colour(hand.side).with_opacity(OPACITY)))
+    }
+}

@@ -526,6 +526,12 @@ fn hands_that_cannot_be_refined_are_refused() {
     let other = std::fs::read_to_string(&hands).expect("hands").replace("open_hand", "mano");
     let other = scratch.file("other.jsonl", other.as_bytes());
     assert_refused(&handstream(&[&"refine", &other]), &["other.jsonl", "--hand-model"]);
+    let unnamed = handstream(&[&"refine", &hands, &"--motion-prior", &"hmp"]);
+    assert_refused(&unnamed, &["--hmp", "hmp_model.zip"]);
+    let empty = scratch.path("no-hmp");
+    std::fs::create_dir(&empty).unwrap();
+    let absent = handstream(&[&"refine", &hands, &"--motion-prior", &"hmp", &"--hmp", &empty]);
+    assert_refused(&absent, &["no-hmp", "local_encoder.pth"]);
 }
 
 #[test]

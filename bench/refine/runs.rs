@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use handstream::hand::HandModel;
-use handstream::refine::{Chunker, Deadline, RefineConfig, RefinedFrame, Refiner};
+use handstream::refine::{Chunker, Deadline, RefineConfig, RefinedFrame};
 use serde_json::json;
 
 use crate::measure::{measured, provisional, refined, restricted};
 use crate::report::{Report, median, rounded};
 use crate::scene::{Course, Faults, Material, SceneConfig, WorldScene, head, made_up_clips};
-use crate::scenes::{all, material};
+use crate::scenes::{all, material, refiner};
 
 /// Frames of the run whose seams are looked at.
 const SEAM_FRAMES: usize = 1200;
@@ -24,7 +24,7 @@ pub fn speed(report: &mut Report) -> Result<()> {
     let model = Arc::new(HandModel::open());
     let (mut chunks, mut stages) = (Vec::new(), Vec::<(&'static str, Vec<f64>)>::new());
     for (_, scene) in all(Course::Standing, &material, &model)? {
-        let mut refiner = Refiner::new(model.clone(), RefineConfig::ours());
+        let mut refiner = refiner(model.clone(), RefineConfig::ours());
         let start = Instant::now();
         let result = refiner.refine(&scene.chunk, &Deadline::Never);
         chunks.push(start.elapsed().as_secs_f64() * 1e3);
@@ -63,7 +63,7 @@ fn in_chunks(scene: &WorldScene, model: &Arc<HandModel>) -> (Vec<RefinedFrame>, 
     let config = RefineConfig::ours();
     let chunk = &scene.chunk;
     let mut chunker = Chunker::new(chunk.fps, chunk.camera.clone(), chunk.knowledge, chunk.meaning, &config);
-    let mut refiner = Refiner::new(model.clone(), config);
+    let mut refiner = refiner(model.clone(), config);
     let (mut frames, mut seams, mut times) = (Vec::<RefinedFrame>::new(), Vec::new(), Vec::new());
     let mut take = |chunk: Option<_>| {
         let Some(chunk) = chunk else { return };
@@ -134,7 +134,7 @@ pub fn long(report: &mut Report) -> Result<()> {
     let config = RefineConfig::ours();
     let chunk = &scene.chunk;
     let mut chunker = Chunker::new(chunk.fps, chunk.camera.clone(), chunk.knowledge, chunk.meaning, &config);
-    let mut refiner = Refiner::new(model, config);
+    let mut refiner = refiner(model, config);
     let (mut times, mut memory) = (Vec::new(), Vec::new());
     for frame in &chunk.frames {
         if let Some(chunk) = chunker.push(frame.clone()) {

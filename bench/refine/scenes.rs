@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use handstream::hand::HandModel;
-use handstream::refine::{Deadline, Infill, RefineConfig, RefinedChunk, Refiner};
+use handstream::refine::{Deadline, Infill, LearnedPrior, RefineConfig, RefinedChunk, Refiner};
 use serde_json::{Value, json};
 
 use crate::measure::{Means, hand_length, measured, provisional, refined, restricted};
@@ -58,9 +58,15 @@ pub fn all(
     (0..SCENES).map(scene).collect()
 }
 
+/// A refiner as the program makes it.
+pub fn refiner(model: Arc<HandModel>, config: RefineConfig) -> Refiner {
+    let prior = LearnedPrior::embedded().expect("the weights that come with the program are whole");
+    Refiner::new(model, config).with_prior(Box::new(prior))
+}
+
 /// Refines a scene by itself.
 pub fn refine(scene: &WorldScene, config: &RefineConfig, model: &Arc<HandModel>) -> RefinedChunk {
-    Refiner::new(model.clone(), config.clone()).refine(&scene.chunk, &Deadline::Never)
+    refiner(model.clone(), config.clone()).refine(&scene.chunk, &Deadline::Never)
 }
 
 /// Means of all scenes and of each kind.

@@ -12,6 +12,7 @@ mod eval_path;
 mod intrinsics;
 mod known_path;
 mod live;
+mod motion_prior;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod odometry;

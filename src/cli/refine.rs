@@ -14,6 +14,7 @@ use handstream::output::{RunFiles, StoredRun, read_hands_npz, read_path, read_ru
 use handstream::refine::KeypointMeaning;
 use handstream::slam::KnownPathConfig;
 
+use super::motion_prior::MotionPriorArgs;
 use super::second_pass::WeightsName;
 
 /// The unit of a camera path, as a user types it.
@@ -44,6 +45,8 @@ pub struct RefineArgs {
     /// Weights of the refinement.
     #[arg(long, value_enum, default_value_t)]
     weights: WeightsName,
+    #[command(flatten)]
+    prior: MotionPriorArgs,
     /// An .npz: its frame rate, where it has no times.
     #[arg(long, value_name = "FPS", default_value_t = 30.0, value_parser = super::eval::frame_rate)]
     fps: f64,
@@ -72,6 +75,7 @@ impl RefineArgs {
         let way = self.place_camera(&mut frames)?;
         let config = SecondPassConfig {
             refine: self.weights.config(),
+            prior: self.prior.load(&model)?,
             schedule: RefineSchedule { backlog: Backlog::Wait, budget: None },
             limit: None,
             meaning: if joints { KeypointMeaning::Joints } else { KeypointMeaning::Tracker },

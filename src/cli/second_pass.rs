@@ -15,6 +15,8 @@ use handstream::refine::{KeypointMeaning, RefineConfig};
 use handstream::slam::points::PointOdometry;
 use handstream::slam::{WORKING_SIDE, WorkingSize};
 
+use super::motion_prior::MotionPriorArgs;
+
 /// Part of a live chunk's duration that its refinement may take.
 const LIVE_BUDGET: f64 = 0.8;
 
@@ -63,6 +65,8 @@ pub struct SecondPassArgs {
     /// Weights of the second pass.
     #[arg(long, value_enum, default_value_t, conflicts_with = "no_refine")]
     refine_weights: WeightsName,
+    #[command(flatten)]
+    prior: MotionPriorArgs,
 }
 
 impl SecondPassArgs {
@@ -99,7 +103,9 @@ impl SecondPassArgs {
         } else {
             RefineSchedule { backlog: Backlog::Wait, budget: None }
         };
-        let config = SecondPassConfig { refine, schedule, meaning: KeypointMeaning::Tracker, limit };
+        let prior = self.prior.load(&model)?;
+        let meaning = KeypointMeaning::Tracker;
+        let config = SecondPassConfig { refine, prior, schedule, meaning, limit };
         Ok(Some(SecondPass::start(way, model, config)?))
     }
 }

@@ -12,7 +12,8 @@ use crate::event::{Event, FrameHands, KEYPOINTS, RunInfo, TrackedHand};
 use crate::frame::Frame;
 use crate::hand::HandModel;
 use crate::refine::{
-    CameraKnowledge, Chunk, ChunkFrame, Chunker, KeypointMeaning, ObservedHand, RefineConfig, Refiner,
+    CameraKnowledge, Chunk, ChunkFrame, Chunker, KeypointMeaning, MotionPrior, ObservedHand, RefineConfig,
+    Refiner,
 };
 use crate::slam::{OdometryState, hand_boxes};
 
@@ -33,6 +34,8 @@ pub enum CameraWay {
 pub struct SecondPassConfig {
     /// Weights and stages.
     pub refine: RefineConfig,
+    /// What is asked about gaps beside the refinement's own terms.
+    pub prior: Option<Box<dyn MotionPrior>>,
     /// When chunks are refined.
     pub schedule: RefineSchedule,
     /// What the key points of the front end are.
@@ -74,10 +77,15 @@ impl SecondPass {
         model: Arc<HandModel>,
         config: SecondPassConfig,
     ) -> Result<Self, RefineThreadError> {
-        let SecondPassConfig { refine, schedule, meaning, limit } = config;
+        let SecondPassConfig { refine, prior, schedule, meaning, limit } = config;
+        let refiner = Refiner::new(model, refine.clone());
+        let refiner = match prior {
+            Some(prior) => refiner.with_prior(prior),
+            None => refiner,
+        };
         Ok(Self {
             way,
-            refine: RefineThread::start(Refiner::new(model, refine.clone()), schedule)?,
+            refine: RefineThread::start(refiner, schedule)?,
             published: Published::new(refine.overlap + refine.longest_gap),
             config: refine,
             meaning,

@@ -1,5 +1,6 @@
 //! `handstream live [SOURCE]`: the hands on the screen while they move.
 
+#[cfg(feature = "window")]
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
     /// Folder for the stills that the key `s` takes.
+    #[cfg(feature = "window")]
     #[arg(long, value_name = "DIR", default_value = "out/live")]
     out: PathBuf,
     /// Most hands followed at once.
@@ -102,6 +104,7 @@ impl LiveArgs {
             listener(feed.clone(), stop, self.frames),
         )?;
         match screen {
+            #[cfg(feature = "window")]
             Screen::Window(window) => show(*window, run_info, model, feed.clone(), &self)?,
             Screen::None => print_numbers(&feed, &session),
         }

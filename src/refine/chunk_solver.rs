@@ -155,7 +155,7 @@ impl ChunkSolver<'_> {
             if let (Some(finder), [left, right], [own_left, own_right]) =
                 (&finder, &solved.hands[..], &solved.estimate.hands[..])
             {
-                terms.contacts = finder.find([(left, own_left), (right, own_right)]);
+                finder.find([(left, own_left), (right, own_right)], &mut terms.contacts);
             }
             if solved.statistics.out_of_time {
                 return;

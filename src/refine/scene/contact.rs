@@ -1,8 +1,10 @@
 //! Where the two hands of a chunk are in each other.
 //!
-//! Contacts are found on the meshes once and then held: each is a pair of points, one on a bone of either hand,
-//! that are drawn to each other while the solver moves the bones. Vertices are taken for rigid parts of the bone
-//! that moves them the most.
+//! Contacts are found on the meshes once and then held: a vertex of one hand that lies inside the other must come
+//! out through the surface nearest to it while the solver moves the bones. Vertices are taken for rigid parts of
+//! the bone that moves them the most. What was found once stays held, or the other terms would pull it back in.
+
+use std::collections::BTreeMap;
 
 use nalgebra::Vector3;
 
@@ -20,6 +22,8 @@ use crate::refine::terms::penetration::{Counting, contacts};
 
 /// Boxes of joints this near to each other may belong to hands that touch, metres.
 const FLESH: f64 = 0.025;
+/// Vertices less deep inside than this have no way out that can be told, centimetres.
+const LEAST_DEPTH_CM: f64 = 1e-3;
 
 /// A point on a bone of a hand, in right-hand space.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +34,21 @@ pub(in crate::refine) struct Attached {
     pub place: Vector3<f64>,
 }
 
-/// Two points that belong together, of a left and a right hand.
+/// A vertex of one hand and the piece of the other's surface that it must not pass.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::refine) struct HeldContact {
     /// Nodes of the left and of the right hand.
     pub nodes: [usize; 2],
-    /// The points.
+    /// A point of the left and one of the right hand.
     pub points: [Attached; 2],
+    /// The hand (0 left, 1 right) whose point lies on the surface; the other's is the vertex.
+    pub surface: usize,
+    /// Unit vector out of the surface, in the frame of its bone.
+    pub outward: Vector3<f64>,
 }
+
+/// The contacts of a chunk: by nodes, the hand of the vertex, and the vertex.
+pub(in crate::refine) type HeldContacts = BTreeMap<([usize; 2], usize, usize), HeldContact>;
 
 /// Meshes of both hands for finding contacts.
 pub(in crate::refine) struct ContactFinder<'a> {
@@ -59,9 +70,8 @@ impl<'a> ContactFinder<'a> {
         }
     }
 
-    /// The contacts of a left and a right hand.
-    pub fn find(&self, hands: [(&HandChain, &HandEstimate); 2]) -> Vec<HeldContact> {
-        let mut held = Vec::new();
+    /// Adds the contacts of a left and a right hand as they are now to those that are `held`.
+    pub fn find(&self, hands: [(&HandChain, &HandEstimate); 2], held: &mut HeldContacts) {
         let bones = hands.map(|(hand, own)| hand.at_joints.bones(&own.betas));
         for (right_node, node) in hands[1].0.nodes.iter().enumerate() {
             let Ok(left_node) = hands[0].0.nodes.binary_search_by_key(&node.frame, |node| node.frame) else {
@@ -84,7 +94,9 @@ impl<'a> ContactFinder<'a> {
                 [(&self.surfaces[0], &vertices[0]), (&self.surfaces[1], &vertices[1])],
                 Counting::Each,
             );
-            held.extend(found.iter().map(|contact| {
+            held.extend(found.iter().filter_map(|contact| {
+                let surface = 1 - contact.hand;
+                let outward = to_world((-contact.residual).try_normalize(LEAST_DEPTH_CM)?, surface);
                 let of = |side: usize| if contact.hand == side { contact.vertex } else { contact.nearest };
                 let points = [0, 1].map(|side| {
                     let vertex = of(side);
@@ -92,10 +104,13 @@ impl<'a> ContactFinder<'a> {
                     let bone = self.bones[vertex];
                     Attached { bone, place: bent[side].in_bone(bone, &point) }
                 });
-                HeldContact { nodes, points }
+                let Attached { bone, place } = points[surface];
+                let beyond = bent[surface].of_bone(bone, &place) + outward;
+                let outward = bent[surface].in_bone(bone, &beyond) - place;
+                let held = HeldContact { nodes, points, surface, outward };
+                Some(((nodes, contact.hand, contact.vertex), held))
             }));
         }
-        held
     }
 }
 

@@ -9,7 +9,7 @@ mod start;
 mod tracks;
 
 pub(super) use camera::{CameraWay, View};
-pub(super) use contact::{ContactFinder, HeldContact, to_world};
+pub(super) use contact::{Attached, ContactFinder, HeldContacts, to_world};
 pub(super) use hand::{HandChain, Node, Sight};
 pub(super) use outliers::remove_outliers;
 pub(super) use scale::{HandScale, hand_scale};

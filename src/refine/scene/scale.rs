@@ -29,6 +29,8 @@ const STRIDES: [usize; 4] = [3, 5, 8, 12];
 const INDEPENDENT: f64 = 8.0;
 /// A hand's depth is seen this much worse than its place across the ray.
 const DEPTH_NOISE: f64 = 5.0;
+/// Noise of wrists is never taken for less than this, metres.
+const LEAST_NOISE: f64 = 1e-6;
 /// Rounds of reweighting.
 const ROUNDS: usize = 10;
 /// Fewest equations that say anything.
@@ -171,7 +173,7 @@ fn robust_ratio(strides: &[Alike]) -> Option<Ratio> {
             let residuals: Vec<f64> = alike.iter().map(|(u, y)| (u * scale + y).norm()).collect();
             let mut sorted = residuals.clone();
             sorted.sort_by(f64::total_cmp);
-            let own = sorted[sorted.len() / 2].max(f64::MIN_POSITIVE);
+            let own = sorted[sorted.len() / 2].max(LEAST_NOISE);
             usual += own.ln();
             for (((u, _), weight), residual) in alike.iter().zip(weights).zip(&residuals) {
                 left += (*weight * residual * u.norm()).powi(2);

@@ -1,6 +1,6 @@
 //! The terms of stage III: human limits, hands in each other, and what a motion prior expects.
 
-use nalgebra::{Matrix3, Vector3};
+use nalgebra::Matrix3;
 
 use super::problem::{Estimate, HandEstimate, JointTerms, Problem};
 use super::system::{HandSystem, SHAPE, SHARED, SharedColumns};
@@ -10,7 +10,7 @@ use crate::fit::normal::Columns;
 use crate::fit::parameters::{FIRST_ANGLE, Posture, Step, StepMatrix};
 use crate::geometry::rotation::axis_angle_from_matrix;
 use crate::refine::FrameBelief;
-use crate::refine::scene::{HandChain, HeldContact, to_world};
+use crate::refine::scene::{Attached, HandChain, HeldContacts, to_world};
 use crate::refine::terms::biomechanics::{BiomechanicalLimits, Convention, violations};
 use crate::refine::terms::{Costs, PointForm, Term};
 
@@ -18,6 +18,8 @@ use crate::refine::terms::{Costs, PointForm, Term};
 const SMOOTH_EXCESS: f64 = 0.02;
 /// Centimetres in a metre.
 const CM: f64 = 100.0;
+/// How far outside a surface a vertex must come, centimetres: surfaces are flat between vertices only.
+const MARGIN_CM: f64 = 0.1;
 
 impl JointTerms {
     /// Adds the costs, and to `systems` (one a hand, or none) their second-order forms.
@@ -112,7 +114,7 @@ fn believe(
     }
 }
 
-/// Two hands with points that are drawn to each other.
+/// Two hands that must not be in each other.
 struct Contacts<'a> {
     hands: [&'a HandChain; 2],
     own: [&'a HandEstimate; 2],
@@ -120,12 +122,13 @@ struct Contacts<'a> {
 }
 
 impl Contacts<'_> {
-    /// Each contact costs `weight |a - b|^2` in square centimetres. The hands are not coupled in the normal
-    /// equations: `|a - b|^2 <= 2 |a - m|^2 + 2 |b - m|^2` with `m` in the middle bounds it from above.
-    fn add(&self, contacts: &[HeldContact], costs: &mut Costs, systems: &mut [HandSystem]) {
+    /// Each contact costs `weight c^2`, where `c` is what its vertex still lacks, along the way out, to a margin
+    /// outside the surface, in centimetres. The hands are not coupled in the normal equations:
+    /// `(a - b)^2 <= 2 (a - m)^2 + 2 (b - m)^2` with `m` in the middle bounds it from above.
+    fn add(&self, contacts: &HeldContacts, costs: &mut Costs, systems: &mut [HandSystem]) {
         let bones = [0, 1].map(|h| self.hands[h].at_joints.bones(&self.own[h].betas));
         let mut bent: Option<([usize; 2], [Bent; 2])> = None;
-        for contact in contacts {
+        for contact in contacts.values() {
             let [left, right] = contact.nodes;
             let postures: [&Posture; 2] = [&self.own[0].postures[left], &self.own[1].postures[right]];
             // Contacts of a frame follow each other.
@@ -140,13 +143,21 @@ impl Contacts<'_> {
                 bent[h].of_bone(attached.bone, &attached.place)
             });
             let places = [0, 1].map(|h| to_world(postures[h].wrist + points[h], h));
-            let apart = places[0] - places[1];
-            let weight = self.weight * CM * CM;
-            costs.add(Term::Penetration, weight * apart.norm_squared());
-            for (h, sign) in [(0, 1.0), (1, -1.0)] {
+            let surface = contact.surface;
+            let Attached { bone, place } = contact.points[surface];
+            let outward = bent[surface].of_bone(bone, &(place + contact.outward)) - points[surface];
+            let outward = to_world(outward, surface);
+            let outside = (places[1 - surface] - places[surface]).dot(&outward) * CM;
+            let lacks = MARGIN_CM - outside;
+            if lacks <= 0.0 {
+                continue;
+            }
+            costs.add(Term::Penetration, self.weight * lacks * lacks);
+            for h in [0, 1] {
                 let Some(system) = systems.get_mut(h) else { continue };
-                let pull: Vector3<f64> = to_world(apart * sign, h) * (2.0 * weight);
-                let information = Matrix3::identity() * (4.0 * weight);
+                let way = to_world(if h == surface { outward } else { -outward }, h);
+                let pull = way * (2.0 * self.weight * CM * lacks);
+                let information = way * way.transpose() * (4.0 * self.weight * CM * CM);
                 let form = PointForm { value: 0.0, gradient: pull, information };
                 let columns = Columns::of_attached(&bent[h], contact.points[h].bone, &points[h]);
                 system.add_complete_point(contact.nodes[h], &columns, &SharedColumns::default(), &form);

@@ -10,7 +10,7 @@ use crate::fit::parameters::{FIRST_ANGLE, Posture, Step, StepMatrix};
 use crate::fit::prior::{add_anatomy, anatomy_cost};
 use crate::refine::FrameBelief;
 use crate::refine::config::RefineConfig;
-use crate::refine::scene::{CameraWay, HandChain, HeldContact, Node, Sight, View};
+use crate::refine::scene::{CameraWay, HandChain, HeldContacts, Node, Sight, View};
 use crate::refine::terms::biomechanics::BiomechanicalLimits;
 use crate::refine::terms::motion::Link;
 use crate::refine::terms::reprojection::keypoint;
@@ -47,7 +47,7 @@ pub(in crate::refine) struct JointTerms {
     /// Human limits, where they are kept.
     pub limits: Option<BiomechanicalLimits>,
     /// Where the left and the right hand (in this order the first two of the problem) are in each other.
-    pub contacts: Vec<HeldContact>,
+    pub contacts: HeldContacts,
     /// What a motion prior expects of each node of each hand.
     pub beliefs: Vec<Vec<Option<FrameBelief>>>,
 }

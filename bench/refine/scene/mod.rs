@@ -2,13 +2,14 @@
 //! front end and odometry make of them.
 
 mod clip;
-mod detector;
+
 pub mod head;
 mod provisional;
 pub mod random;
+mod sightings;
 mod smooth;
 mod world;
 
 pub use clip::{made_up as made_up_clips, recorded as recorded_clips};
-pub use detector::Faults;
+pub use sightings::Faults;
 pub use world::{Course, Material, SIDES, SceneConfig, Truth, WorldScene, interpenetration};

@@ -13,10 +13,10 @@ use handstream::refine::{CameraKnowledge, Chunk, ChunkFrame, KeypointMeaning};
 use nalgebra::{Isometry3, Rotation3, UnitQuaternion, Vector3};
 
 use super::clip::{Clip, joined};
-use super::detector::{Detector, Faults};
 use super::head::FPS;
 use super::provisional::FrontEnd;
 use super::random::Random;
+use super::sightings::{Detector, Faults};
 use super::smooth;
 
 /// Sides in the order of [`Truth::hands`].

@@ -2,6 +2,7 @@
 
 use nalgebra::{Vector2, Vector3};
 
+use super::provisional::camera_posture;
 use super::tracks::HandTrack;
 use crate::event::{KEYPOINTS, Side};
 use crate::fit::kinematics::{Bent, Betas, Bones, Chain, Twists};
@@ -13,7 +14,6 @@ use crate::hand::HandModel;
 use crate::hand::anatomy::FINGER_JOINTS;
 use crate::hand::mirror::{mirror_axis_angle, mirror_ray};
 use crate::refine::config::{ObservationTerms, PixelUnit, RefineConfig};
-use crate::refine::scene::start::camera_posture;
 use crate::refine::{Chunk, KeypointMeaning, ObservedHand};
 
 /// Key points further outside than this many picture sizes are not believed.

@@ -4,6 +4,7 @@ mod camera;
 mod contact;
 mod hand;
 mod outliers;
+mod provisional;
 mod scale;
 mod start;
 mod tracks;

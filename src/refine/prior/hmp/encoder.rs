@@ -1,9 +1,8 @@
 //! A motion of 128 frames to a Gaussian over latent codes: convolutions over time that only hear near bones
 //! (Aberman et al. 2020; NeMF, He et al. 2022).
 
-use super::field::CLIP_FRAMES;
 use super::norm::{normalise, normalise_reverse};
-use super::signal::{Ends, HalvingConv, Signal, add_scaled};
+use super::signal::{CLIP_FRAMES, Ends, HalvingConv, Signal, add_scaled, dot};
 use super::skeleton::{LAYERS, edges, hears, merged};
 use crate::net::{CheckpointError, Scope};
 
@@ -252,19 +251,4 @@ impl Head {
             add_scaled(by_input, row, by);
         }
     }
-}
-
-/// Partial sums of a product: enough to fill the registers of every processor.
-const PARTS: usize = 16;
-
-/// The scalar product of two lists.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<PARTS>(), b.as_chunks::<PARTS>());
-    let mut parts = [0.0; PARTS];
-    for (a, b) in a.iter().zip(b) {
-        for (part, (a, b)) in parts.iter_mut().zip(a.iter().zip(b)) {
-            *part += a * b;
-        }
-    }
-    parts.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f32>()
 }

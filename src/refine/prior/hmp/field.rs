@@ -5,11 +5,9 @@
 //! once for a motion.
 
 use super::norm::{normalise, normalise_reverse};
-use super::signal::add_scaled;
+use super::signal::{CLIP_FRAMES, add_scaled, dot};
 use crate::net::{CheckpointError, Isa, Linear, Scope, room};
 
-/// Frames of a motion.
-pub const CLIP_FRAMES: usize = 128;
 /// Frequencies of the code of time.
 const FREQUENCIES: usize = 7;
 /// Numbers of the code of time.
@@ -174,7 +172,7 @@ impl Layer {
 
     fn apply(&self, before: Option<&[f32]>, latent: &[f32]) -> Step {
         let hidden = self.weight.len();
-        let of_latent: Vec<f32> = self.latent_rows().map(|row| super::encoder::dot(row, latent)).collect();
+        let of_latent: Vec<f32> = self.latent_rows().map(|row| dot(row, latent)).collect();
         let mut rows = match (&self.before, before) {
             (Some((linear, _)), Some(before)) => multiplied(linear, before),
             _ => vec![0.0; CLIP_FRAMES * hidden],

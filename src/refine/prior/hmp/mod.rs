@@ -20,8 +20,8 @@ mod skeleton;
 
 pub use encoder::{EncoderGradient, Encoding, MotionEncoder};
 pub use features::{Features, Statistics};
-pub use field::{CLIP_FRAMES, Decoding, LOCAL_OUTPUTS, MotionField, time_code};
+pub use field::{Decoding, LOCAL_OUTPUTS, MotionField, time_code};
 pub use files::{HmpError, HmpNetwork};
 pub use motion::FingerMotion;
 pub use prior::{HmpConfig, HmpPrior};
-pub use signal::Signal;
+pub use signal::{CLIP_FRAMES, Signal};

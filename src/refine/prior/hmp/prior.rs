@@ -4,10 +4,10 @@
 use nalgebra::{Matrix3, Vector3};
 
 use super::features::{FPS, Features};
-use super::field::CLIP_FRAMES;
 use super::files::HmpNetwork;
 use super::fitting::AdamMemory;
 use super::motion::FingerMotion;
+use super::signal::CLIP_FRAMES;
 use crate::hand::anatomy::FREE_ANGLES;
 use crate::hand::joints::{MANO_JOINTS, MANO_PARENTS};
 use crate::hand::{Anatomy, Rotations, Skeleton};

@@ -2,8 +2,12 @@
 
 use crate::net::{CheckpointError, Scope};
 
+/// Frames of a motion.
+pub const CLIP_FRAMES: usize = 128;
 /// Frames from one output to the next.
 const STRIDE: usize = 2;
+/// Partial sums of a product: enough to fill the registers of every processor.
+const PARTS: usize = 16;
 
 /// Channels over frames: channel `c` at frame `t` is number `c * frames + t`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -145,4 +149,16 @@ impl HalvingConv {
 /// `sums += scale * values`.
 pub(super) fn add_scaled(sums: &mut [f32], values: &[f32], scale: f32) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += scale * value);
+}
+
+/// The scalar product of two lists.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<PARTS>(), b.as_chunks::<PARTS>());
+    let mut parts = [0.0; PARTS];
+    for (a, b) in a.iter().zip(b) {
+        for (part, (a, b)) in parts.iter_mut().zip(a.iter().zip(b)) {
+            *part += a * b;
+        }
+    }
+    parts.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f32>()
 }

@@ -8,6 +8,10 @@ use nalgebra::Rotation3;
 
 /// Frames a second of the motion that the prior was trained on.
 pub(super) const RATE: f64 = 30.0;
+/// Frames on each side of a gap that count.
+pub(super) const CONTEXT: usize = 10;
+/// Frames around a gap: those before, then those after.
+pub(super) const AROUND: usize = 2 * CONTEXT;
 /// A time counts as seen if a seen frame is nearer than this, in steps of the trained rate.
 const NEAR: f64 = 0.51;
 /// Shortest time between two frames, seconds; a clock that stands still counts as this.

@@ -2,7 +2,7 @@
 
 use nalgebra::{Const, LU, SMatrix, SVector};
 
-use super::gap::{AROUND, CONTEXT};
+use super::context::{AROUND, CONTEXT};
 
 /// Half the expected square of how far a number moves in a time `t` is `1 - exp(-(t / RANGE)^POWER)` of its
 /// sill, `t` in frames of the trained rate: fitted to recorded motion.

@@ -12,6 +12,7 @@
 //! are left alone.
 
 mod context;
+mod expected;
 mod gap;
 mod kriging;
 mod network;
@@ -21,6 +22,7 @@ mod parity;
 use nalgebra::Rotation3;
 
 use self::context::{Track, Unseen};
+use self::expected::Expected;
 use self::gap::Gap;
 use self::network::PriorNetwork;
 use crate::hand::anatomy::FREE_ANGLES;
@@ -37,14 +39,6 @@ const WEIGHTS: &[u8] = include_bytes!("../../../../weights/motion_prior.safetens
 /// The learned motion prior. Its results are finite for any input, and the same every time.
 pub struct LearnedPrior {
     network: PriorNetwork,
-}
-
-/// What is expected of a frame that was not seen.
-#[derive(Clone, Debug)]
-struct Expected {
-    frame: MotionFrame,
-    /// Standard deviations of angles, then of the turn, radians.
-    sigma: [f64; STATE],
 }
 
 impl LearnedPrior {
@@ -73,11 +67,11 @@ impl LearnedPrior {
                 Unseen::Between(frames) => {
                     let gap = Gap::new(&track, &frames);
                     let said = self.network.says(&gap);
-                    frames.map(|i| (i, gap.expected(&said, track.seconds(i)))).collect()
+                    frames.map(|i| (i, Expected::inside(&gap, &said, track.seconds(i)))).collect()
                 }
                 Unseen::Open { frames, nearest } => {
                     let since = |i| (track.seconds(i) - track.seconds(nearest)).abs();
-                    frames.map(|i| (i, gap::held(&motion[nearest], since(i)))).collect::<Vec<_>>()
+                    frames.map(|i| (i, Expected::held(&motion[nearest], since(i)))).collect::<Vec<_>>()
                 }
             };
             for (i, mut said) in frames {
@@ -107,22 +101,6 @@ impl MotionPrior for LearnedPrior {
 
     fn believe(&mut self, motion: &[MotionFrame]) -> Vec<Option<FrameBelief>> {
         self.expected(motion).into_iter().map(|expected| expected.map(|said| said.belief())).collect()
-    }
-}
-
-impl Expected {
-    fn is_finite(&self) -> bool {
-        context::is_finite(&self.frame) && self.sigma.iter().all(|s| s.is_finite() && *s > 0.0)
-    }
-
-    fn belief(&self) -> FrameBelief {
-        let information = |sigma: f64| 1.0 / (sigma * sigma);
-        let turn: f64 = self.sigma[FREE_ANGLES..].iter().map(|s| s * s).sum::<f64>() / TURNS as f64;
-        FrameBelief {
-            angles: self.frame.angles,
-            angle_information: std::array::from_fn(|k| information(self.sigma[k])),
-            rotation: Some((self.frame.rotation, 1.0 / turn)),
-        }
     }
 }
 

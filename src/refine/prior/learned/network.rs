@@ -1,6 +1,9 @@
 //! The network: the frames around a gap in, a correction over the gap's time out.
 
-use super::gap::{AROUND, CONTEXT, Gap, waves};
+use std::f64::consts::PI;
+
+use super::context::{AROUND, CONTEXT};
+use super::gap::Gap;
 use super::{STATE, TURNS, logarithm};
 use crate::hand::anatomy::FREE_ANGLES;
 use crate::net::{Checkpoint, CheckpointError, Isa, LAYER_NORM_EPSILON, LayerNorm, Linear, add};
@@ -134,7 +137,7 @@ impl Said {
     /// What is to be added at a part of the way through the gap: angles, then a rotation vector in the hand's
     /// own axes, radians.
     pub fn correction(&self, part: f64) -> [f64; STATE] {
-        let waves = waves::<MODES>(part);
+        let waves = waves(part);
         std::array::from_fn(|k| {
             waves.iter().zip(&self.modes).map(|(wave, mode)| wave * mode[k]).sum::<f64>() * unit(k, SAID)
         })
@@ -147,6 +150,16 @@ impl Said {
             (constant[k] + 4.0 * part * (1.0 - part) * bulge[k]).clamp(-MOST_LOG, MOST_LOG).exp()
         })
     }
+}
+
+/// The waves in which a correction is told, at a part of the way through the gap: the ends' own errors, then
+/// half waves that vanish there.
+fn waves(part: f64) -> [f64; MODES] {
+    std::array::from_fn(|k| match k {
+        0 => 1.0 - part,
+        1 => part,
+        _ => ((k - 1) as f64 * PI * part).sin(),
+    })
 }
 
 /// How far `other` is from `end`, in the units of hearing.

@@ -2,7 +2,7 @@
 
 use nalgebra::{Quaternion, Rotation3, UnitQuaternion, Vector3};
 
-use super::gap::{AROUND, CONTEXT};
+use super::context::{AROUND, CONTEXT};
 use super::kriging::Kriging;
 use super::{LearnedPrior, STATE, logarithm};
 use crate::hand::anatomy::FREE_ANGLES;

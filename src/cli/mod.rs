@@ -2,6 +2,7 @@
 
 #[cfg(feature = "render")]
 mod accuracy;
+mod bench;
 mod cameras;
 mod convert;
 #[cfg(feature = "render")]
@@ -55,6 +56,8 @@ enum Command {
     Setup(SetupArgs),
     /// Rewrite a HaMeR or HaPTIC checkpoint small: only the network, in 16 or 32 bits.
     Convert(convert::ConvertArgs),
+    /// Measure how fast this machine tracks hands.
+    Bench(bench::BenchArgs),
     /// List the cameras of this machine and what each of them offers.
     Cameras,
     /// Say what is there and what is missing, with the next step for each.
@@ -96,6 +99,7 @@ impl Cli {
                 false => setup::run(args.wheel.as_deref()),
             },
             Command::Convert(args) => args.run(),
+            Command::Bench(args) => args.run(),
             Command::Cameras => cameras::run(),
             Command::Doctor(args) => doctor::run(args.hand_model.as_deref()),
         }

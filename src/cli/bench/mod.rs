@@ -1,0 +1,35 @@
+//! `handstream bench`: how fast this machine tracks hands, measured so that it can be quoted.
+
+mod film;
+mod latency;
+mod machine;
+mod paced;
+mod statistics;
+mod watch;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Replay a film as a camera would give it, and measure from each picture's due time to its pose.
+    Latency(latency::LatencyArgs),
+}
+
+impl BenchArgs {
+    /// Measures and prints.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn run(self) -> Result<()> {
+        match self.what {
+            Bench::Latency(args) => args.run(),
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! Everything that can happen in a run, as one enum, and the hands that travel in it.
 
+mod trouble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use nalgebra::{Isometry3, Vector3};
 
+pub use self::trouble::{Recovery, Trouble, Worker, WorkerFailure};
 use crate::frame::{Frame, PictureSize, Timestamp};
 use crate::geometry::{CameraModel, CameraPoint, Pixel};
 
@@ -191,6 +194,8 @@ pub enum Event {
     },
     /// Something went wrong that the run survived, in one sentence.
     Warning(String),
+    /// The same, where a program may want to know exactly.
+    Trouble(Trouble),
     /// The source ended or the run was stopped; nothing follows.
     Finished,
 }

@@ -203,6 +203,7 @@ fn listener(feed: Arc<LiveFeed>, stop: Arc<AtomicBool>, frames: Option<u64>) -> 
         match event {
             Event::Frame { .. } => seen += 1,
             Event::Warning(sentence) => eprintln!("warning: {sentence}"),
+            Event::Trouble(trouble) => eprintln!("warning: {trouble}"),
             _ => {}
         }
         if frames.is_some_and(|frames| seen >= frames) {

@@ -92,8 +92,10 @@ impl Pipeline {
                 (Some(film), Event::Refined(refinement)) => film.refined(refinement),
                 _ => {}
             }
-            if let Event::Warning(sentence) = event {
-                last_warning = Some(sentence.clone());
+            match event {
+                Event::Warning(sentence) => last_warning = Some(sentence.clone()),
+                Event::Trouble(trouble) => last_warning = Some(trouble.to_string()),
+                _ => {}
             }
             frames += u64::from(matches!(event, Event::Frame { .. }));
             if self.limit.is_some_and(|limit| frames >= limit) {

@@ -35,6 +35,7 @@ impl Progress {
                 self.bar.set_message(format!("({} hands)", hands.hands.len()));
             }
             Event::Warning(sentence) => self.bar.suspend(|| eprintln!("warning: {sentence}")),
+            Event::Trouble(trouble) => self.bar.suspend(|| eprintln!("warning: {trouble}")),
             Event::Finished => self.bar.finish_and_clear(),
             Event::Started(_) | Event::Refined(_) | Event::Dropped { .. } => {}
         }

@@ -100,8 +100,10 @@ impl RefineArgs {
             tell(Event::Frame { frame, hands: Arc::new(hands) }, &mut second_pass)?;
         }
         for event in second_pass.finish() {
-            if let Event::Warning(sentence) = &event {
-                eprintln!("warning: {sentence}");
+            match &event {
+                Event::Warning(sentence) => eprintln!("warning: {sentence}"),
+                Event::Trouble(trouble) => eprintln!("warning: {trouble}"),
+                _ => {}
             }
             files.event(&event)?;
         }

@@ -258,6 +258,7 @@ mod tests {
                 Event::Frame { hands, .. } => frames.push(hands.sequence),
                 Event::Dropped { count } => dropped += count,
                 Event::Warning(sentence) => warnings.push(sentence.clone()),
+                Event::Trouble(trouble) => warnings.push(trouble.to_string()),
                 Event::Started(_) | Event::Refined(_) | Event::Finished => {}
             }
             Ok(())

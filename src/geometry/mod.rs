@@ -5,6 +5,7 @@
 
 pub mod alignment;
 mod camera;
+pub mod motion;
 mod path;
 pub mod rotation;
 pub mod se3;

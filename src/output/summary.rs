@@ -70,6 +70,7 @@ impl Summary {
             Event::Refined(refinement) => self.refined(refinement),
             Event::Dropped { count } => self.dropped += count,
             Event::Warning(sentence) => self.warnings.push(sentence.clone()),
+            Event::Trouble(trouble) => self.warnings.push(trouble.to_string()),
             Event::Started(_) => self.started = Some(Instant::now()),
             Event::Finished => {}
         }

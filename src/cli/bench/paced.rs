@@ -92,6 +92,7 @@ pub fn replay(
             Event::Dropped { count } => result.dropped += count,
             Event::Refined(_) => result.refined += 1,
             Event::Warning(sentence) => result.warnings.push(sentence.clone()),
+            Event::Trouble(trouble) => result.warnings.push(trouble.to_string()),
             Event::Started(_) | Event::Finished => {}
         }
         Ok(())

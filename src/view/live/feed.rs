@@ -45,7 +45,11 @@ impl LiveFeed {
                 state.newest = Some(LiveScene { frame: Arc::clone(frame), hands: Arc::clone(hands) });
             }
             Event::Finished => state.ended = true,
-            Event::Started(_) | Event::Refined(_) | Event::Dropped { .. } | Event::Warning(_) => {}
+            Event::Started(_)
+            | Event::Refined(_)
+            | Event::Dropped { .. }
+            | Event::Warning(_)
+            | Event::Trouble(_) => {}
         }
         drop(state);
         (self.wake)();

@@ -82,6 +82,7 @@ impl Tally {
                 self.recent_drops.push_back((now, *count));
             }
             Event::Warning(sentence) => self.warning = Some((now, sentence.clone())),
+            Event::Trouble(trouble) => self.warning = Some((now, trouble.to_string())),
             Event::Refined(_) => {}
             Event::Finished => self.ended = true,
         }

@@ -11,6 +11,7 @@ mod error;
 pub mod full;
 mod input;
 mod lite;
+pub mod omni;
 mod placement;
 mod stream;
 

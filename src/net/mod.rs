@@ -27,6 +27,8 @@ mod product;
 pub(crate) mod simd;
 mod slabs;
 mod softmax;
+mod token_attention;
+mod token_block;
 pub mod vit;
 
 pub use absorbed::AbsorbedAttention;
@@ -45,4 +47,5 @@ pub use norm::{EPSILON as LAYER_NORM_EPSILON, LayerNorm};
 pub use probe::Probe;
 pub use product::Then;
 pub use slabs::Slabs;
+pub(crate) use token_block::{TokenBlock, TokenMemory};
 pub use vit::{Vit, VitConfig, VitError, VitMemory};

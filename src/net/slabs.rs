@@ -85,6 +85,19 @@ impl Slabs {
         }
     }
 
+    /// Takes rows of `width` numbers, which lie `pitch` numbers apart.
+    ///
+    /// # Panics
+    /// When a row is longer than `pitch`.
+    pub fn set_rows(&mut self, rows: &[f32], pitch: usize, width: usize) {
+        self.resize(rows.len() / pitch.max(1), width);
+        for (row, numbers) in rows.chunks_exact(pitch.max(1)).enumerate() {
+            for columns in stretches(0..width) {
+                self.part_mut(row, columns.clone()).copy_from_slice(&numbers[columns]);
+            }
+        }
+    }
+
     /// Adds `change`, number by number.
     ///
     /// # Panics

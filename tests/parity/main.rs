@@ -1,4 +1,4 @@
-//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, `dpvo`, `dynhamr`, `hand`.
+//! Numbers of the released systems: `cargo test --release --test parity -- mediapipe`, or `haptic`, `dpvo`, `dynhamr`, `omnihands`, `hand`.
 
 mod dpvo;
 #[path = "../support/dpvo_weights.rs"]
@@ -8,6 +8,7 @@ mod hand;
 mod haptic;
 mod mediapipe;
 mod metrics;
+mod omnihands;
 #[path = "../support/released_boxes.rs"]
 mod released_boxes;
 #[path = "../support/mod.rs"]

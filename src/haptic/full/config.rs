@@ -1,11 +1,11 @@
 //! Sizes of the decoder, read from the shapes of a checkpoint's tensors.
 
 use super::error::NetworkError;
-use crate::net::{CheckpointError, Scope};
+use crate::net::Scope;
 
-/// Width of the released decoders, and the number of their heads, which no shape tells.
+/// Width of the released decoders, and the numbers of one of their heads, which no shape tells.
 const RELEASED_WIDTH: usize = 1024;
-const RELEASED_HEADS: usize = 8;
+pub(in crate::haptic) const RELEASED_HEAD: usize = 64;
 
 /// Which of the two networks a checkpoint holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,39 +67,37 @@ impl DecoderConfig {
     /// [`NetworkError::Weights`] where it is neither network, [`NetworkError::Heads`] where the number of
     /// heads is unknown or does not divide their width.
     pub fn read(scope: &Scope, heads: Option<usize>) -> Result<Self, NetworkError> {
-        let layers = scope.part("transformer").part("transformer");
+        Self::of_transformer(&scope.part("transformer"), heads)
+    }
+
+    /// [`Self::read`] for the decoder `scope` itself, by whatever name.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(in crate::haptic) fn of_transformer(
+        scope: &Scope,
+        heads: Option<usize>,
+    ) -> Result<Self, NetworkError> {
+        let layers = scope.part("transformer");
         let first = layers.part("layers").part(0);
-        let [inner, width] = sizes(&first.part(1).part("fn"), "to_q.weight")?;
-        let [_, context] = sizes(&first.part(1).part("fn"), "to_kv.weight")?;
-        let [hidden, _] = sizes(&first.part(2).part("fn"), "net.0.weight")?;
+        let [inner, width] = first.part(1).part("fn").sizes("to_q.weight")?;
+        let [_, context] = first.part(1).part("fn").sizes("to_kv.weight")?;
+        let [hidden, _] = first.part(2).part("fn").sizes("net.0.weight")?;
         let stacked = |l: &usize| layers.part("layers").part(l).part(1).part("norm").has("weight");
         let depth = (0..).take_while(stacked).count();
         let windowed = layers.part("cross_view_layers").part(0).part(0).part("norm").has("weight");
         let (kind, longest_window) = if windowed {
-            let [_, places, _] = sizes(&layers.part("pos_enc_f"), "pos_table")?;
+            let [_, places, _] = layers.part("pos_enc_f").sizes("pos_table")?;
             (NetworkKind::Haptic, places)
         } else {
             (NetworkKind::Hamer, 1)
         };
         let heads = heads
-            .or((width == RELEASED_WIDTH).then_some(RELEASED_HEADS))
+            .or((width == RELEASED_WIDTH).then_some(inner / RELEASED_HEAD))
             .ok_or(NetworkError::HeadsUnknown { width })?;
         if heads == 0 || !inner.is_multiple_of(heads) {
             return Err(NetworkError::Heads { heads, inner });
         }
         Ok(Self { kind, width, depth, heads, inner, hidden, context, longest_window })
-    }
-}
-
-/// The sizes of a tensor that has `N` of them, none of them 0.
-fn sizes<const N: usize>(scope: &Scope, name: &str) -> Result<[usize; N], CheckpointError> {
-    let missing = || CheckpointError::Missing(scope.name(name));
-    let found = scope.shape(name).ok_or_else(missing)?;
-    match <[usize; N]>::try_from(found) {
-        Ok(sizes) if !sizes.contains(&0) => Ok(sizes),
-        Ok(sizes) => {
-            Err(CheckpointError::Shape { name: scope.name(name), found: sizes.to_vec(), wanted: vec![1; N] })
-        }
-        Err(found) => Err(CheckpointError::Shape { name: scope.name(name), found, wanted: vec![1; N] }),
     }
 }

@@ -7,19 +7,15 @@
 use super::config::{DecoderConfig, DecoderForm, NetworkKind};
 use super::error::NetworkError;
 use super::heads::{HeadRow, Heads};
-use super::layers::LayerReader;
-use crate::net::{BlockMemory, Group, Isa, Probe, Scope, Sight, Surroundings, WindowBlock, room};
+use super::token_decoder::{TokenDecoder, roomy};
+use crate::net::{BlockMemory, Group, Isa, Probe, Scope, Sight, Surroundings, room};
 
 /// The decoder with its weights.
 pub struct Decoder {
     config: DecoderConfig,
-    /// The constant first token.
-    constant: Vec<f32>,
-    /// What a frame's token goes through before it meets the window.
-    lead: WindowBlock,
+    tokens: TokenDecoder,
     /// A row for each place in a window.
     codes: Vec<f32>,
-    blocks: Vec<WindowBlock>,
     heads: Heads,
 }
 
@@ -54,45 +50,20 @@ impl Decoder {
         form: DecoderForm,
         isa: Isa,
     ) -> Result<Self, NetworkError> {
-        let width = config.width;
         let transformer = scope.part("transformer");
-        // The token that goes in is zero, so its embedding is the layer's bias.
-        let embedding = transformer.part("to_token_embedding").tensor("bias", &[width])?;
-        let place = transformer.tensor("pos_embedding", &[1, 1, width])?;
-        let constant = embedding.iter().zip(place).map(|(a, b)| a + b).collect::<Vec<f32>>();
-        let mut constant = roomy(&constant, width);
-
-        let layers = transformer.part("transformer");
         let codes = match config.kind {
             NetworkKind::Hamer => Vec::new(),
             NetworkKind::Haptic => {
-                layers.part("pos_enc_f").tensor("pos_table", &[1, config.longest_window, width])?
+                let codes = transformer.part("transformer").part("pos_enc_f");
+                codes.tensor("pos_table", &[1, config.longest_window, config.width])?
             }
         };
-        let reader = LayerReader { scope: &layers, config, form, isa };
-        let mut lead = WindowBlock::new(Vec::new());
-        let mut blocks = Vec::with_capacity(config.depth);
-        for layer in 0..config.depth {
-            let mut sublayers = vec![reader.own(layer)?, reader.near(layer)?];
-            if form == DecoderForm::Absorbed && layer == 0 {
-                // Nothing of this depends on the frame …
-                WindowBlock::new(sublayers.drain(..1).collect()).apply(
-                    &mut constant,
-                    &Surroundings::default(),
-                    &mut BlockMemory::default(),
-                    Probe::off(),
-                );
-                // … and this on one frame alone.
-                lead = WindowBlock::new(std::mem::take(&mut sublayers));
-            }
-            if config.kind == NetworkKind::Haptic {
-                sublayers.extend([reader.view(layer)?, reader.far(layer)?]);
-            }
-            sublayers.push(reader.feed(layer)?);
-            blocks.push(WindowBlock::new(sublayers));
-        }
-        let heads = Heads::read(scope, config, isa)?;
-        Ok(Self { config: *config, constant, lead, codes: roomy(&codes, width), blocks, heads })
+        Ok(Self {
+            config: *config,
+            tokens: TokenDecoder::read(&transformer, config, form, isa)?,
+            codes: roomy(&codes, config.width),
+            heads: Heads::read(scope, config, isa)?,
+        })
     }
 
     /// The sizes.
@@ -102,12 +73,7 @@ impl Decoder {
 
     /// The first tokens of frames from the features of their crops, rows [`room`] apart.
     pub fn start(&self, crops: &[&[f32]], memory: &mut DecoderMemory, tokens: &mut Vec<f32>) {
-        tokens.clear();
-        for _ in crops {
-            tokens.extend_from_slice(&self.constant);
-        }
-        let around = Surroundings { near: Sight::Each(crops), ..Surroundings::default() };
-        self.lead.apply(tokens, &around, &mut memory.block, Probe::off());
+        self.tokens.start(crops, &mut memory.block, tokens);
     }
 
     /// Appends the heads' numbers for every frame of every window, frames oldest first. Windows do not see
@@ -142,20 +108,8 @@ impl Decoder {
         let mut inner = probe.part("dec");
         let around =
             Surroundings { code, views: &views, near: Sight::Each(&crops), far: Sight::Each(&wholes) };
-        for (layer, weights) in self.blocks.iter().enumerate() {
-            weights.apply(x, &around, block, inner.part(format_args!("layer{layer}")));
-        }
+        self.tokens.continue_from_start(x, &around, block, &mut inner);
         inner.see_rows(format_args!("token_out"), x, self.config.width);
         self.heads.apply(x, numbers, probe.part("head"), out);
     }
-}
-
-/// Rows of `width` numbers, [`room`] apart.
-fn roomy(numbers: &[f32], width: usize) -> Vec<f32> {
-    let mut rows = Vec::with_capacity(numbers.len() / width.max(1) * room(width));
-    for row in numbers.chunks_exact(width.max(1)) {
-        rows.extend_from_slice(row);
-        rows.resize(rows.len().next_multiple_of(room(width)), 0.0);
-    }
-    rows
 }

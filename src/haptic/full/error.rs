@@ -58,6 +58,9 @@ pub enum NetworkError {
     /// HaPTIC was given a hand without its whole frame.
     #[error("this network looks at the whole frame beside the crop; give both pictures of each hand")]
     FrameMissing,
+    /// A pair without hands.
+    #[error("a pair of hands needs at least one of them; give the picture of a hand")]
+    NoHand,
     /// A window of no frames, or of more than the network has codes for.
     #[error("a window of {length} frames does not fit this network; give 1 to {longest}")]
     Window {

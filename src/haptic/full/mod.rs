@@ -27,10 +27,12 @@ mod steady;
 mod taps;
 #[cfg(test)]
 mod tests;
+mod token_decoder;
 
 pub use boxes::{CropRule, HandBox};
 pub use camera::{CropView, WeakCamera};
 pub use compact::{CompactError, CompactNumbers, CompactOptions, CompactReport};
+pub(super) use config::RELEASED_HEAD;
 pub use config::{DecoderConfig, DecoderForm, NetworkKind};
 pub use cpu::CpuNetwork;
 pub use crop::{Cropper, Cut, Square};
@@ -44,3 +46,4 @@ pub use picture::Picture;
 pub use released::{ReleasedError, ReleasedFile};
 pub use steady::{SteadyConfig, SteadySquare};
 pub use taps::Sampling;
+pub(super) use token_decoder::{TokenDecoder, roomy};

@@ -160,6 +160,18 @@ impl Scope<'_> {
         Some(entry.shape.clone())
     }
 
+    /// The sizes of the tensor `name`, which has `N` of them, none of them 0.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Missing`], [`CheckpointError::Shape`].
+    pub fn sizes<const N: usize>(&self, name: &str) -> Result<[usize; N], CheckpointError> {
+        let found = self.shape(name).ok_or_else(|| CheckpointError::Missing(self.name(name)))?;
+        match <[usize; N]>::try_from(found.as_slice()) {
+            Ok(sizes) if !sizes.contains(&0) => Ok(sizes),
+            _ => Err(CheckpointError::Shape { name: self.name(name), found, wanted: vec![1; N] }),
+        }
+    }
+
     /// Whether there is a tensor `name`.
     pub fn has(&self, name: &str) -> bool {
         self.checkpoint.entry(&self.name(name)).is_some()

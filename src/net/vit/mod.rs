@@ -3,16 +3,16 @@
 //! A picture of 256 x 192 becomes 16 x 12 tokens, one per patch of 16 x 16, and every token looks at all
 //! tokens of its picture. Tensors are named as in the released checkpoints.
 
-mod attention;
 mod block;
 mod config;
 mod patches;
 
 pub use config::{VitConfig, VitError};
 
-use self::block::{Block, BlockMemory};
+use self::block::read_block;
 use self::patches::cut_patches;
 use super::block::add;
+use super::token_block::{TokenBlock, TokenMemory, show};
 use super::{Isa, LayerNorm, Linear, Probe, Scope, Slabs, Then, room};
 use crate::jobs::Jobs;
 
@@ -38,7 +38,7 @@ pub struct Vit {
     patches: Linear,
     /// Position codes of the tokens, the class position added to each.
     positions: Vec<f32>,
-    blocks: Vec<Block>,
+    blocks: Vec<TokenBlock>,
     norm: LayerNorm,
 }
 
@@ -47,7 +47,7 @@ pub struct Vit {
 pub struct VitMemory {
     patches: Slabs,
     tokens: Slabs,
-    block: BlockMemory,
+    block: TokenMemory,
     normed: Slabs,
 }
 
@@ -75,7 +75,7 @@ impl Vit {
             patches: Linear::new(&weight, &bias, isa),
             positions,
             blocks: (0..config.depth)
-                .map(|i| Block::read(&blocks.part(i), config, isa))
+                .map(|i| read_block(&blocks.part(i), config, isa))
                 .collect::<Result<_, _>>()?,
             norm: LayerNorm::read(&scope.part("last_norm"), width, EPSILON)?,
         })
@@ -113,19 +113,10 @@ impl Vit {
         }
         show(&mut probe, "tokens_plus_pos", tokens);
         for (i, block) in self.blocks.iter().enumerate() {
-            block.apply(tokens, block_memory, jobs, probe.part(format_args!("block{i}")));
+            block.apply(tokens, TOKENS, block_memory, jobs, probe.part(format_args!("block{i}")));
         }
         self.norm.apply_slabs(tokens, self.isa, jobs, normed);
         normed.copy_rows(room(self.config.width), out);
         probe.see(format_args!("features"), out);
-    }
-}
-
-/// Shows `slabs` as rows [`room`] numbers apart.
-fn show(probe: &mut Probe, name: &str, slabs: &Slabs) {
-    if probe.is_on() {
-        let mut rows = Vec::new();
-        slabs.copy_rows(room(slabs.width()), &mut rows);
-        probe.see(format_args!("{name}"), &rows);
     }
 }

@@ -35,6 +35,7 @@ pub mod files;
 pub mod fit;
 pub mod frame;
 pub mod geometry;
+pub mod gpu;
 pub mod hand;
 pub mod haptic;
 pub mod home;

@@ -55,6 +55,20 @@ impl Mesh {
         self.influence_ends.len()
     }
 
+    /// The numbers of the mesh, each plane as long as the mesh's coordinates: template, shape, pose (empty where
+    /// the model has none), then the share of each joint in each vertex, vertex by vertex.
+    pub fn planes(&self) -> [Vec<f32>; 4] {
+        let mut weights = vec![0.0; self.vertex_count() * MANO_JOINTS];
+        let mut start = 0;
+        for (row, &end) in weights.chunks_exact_mut(MANO_JOINTS).zip(&self.influence_ends) {
+            for influence in &self.influences[start..end as usize] {
+                row[usize::from(influence.joint)] = influence.weight;
+            }
+            start = end as usize;
+        }
+        [self.template.clone(), self.shape.concat(), self.pose.concat(), weights]
+    }
+
     /// The joint that moves each vertex the most.
     pub fn leading_joints(&self) -> Vec<usize> {
         let mut start = 0;

@@ -19,7 +19,7 @@ mod tips;
 pub use anatomy::Anatomy;
 pub(crate) use arrays::NamedArrays;
 pub use keypoints::{KeypointGradient, KeypointSkin, Rotations, SkinnedKeypoints};
-pub use model::{HandModel, HandModelError, PosedHand};
+pub use model::{HandModel, HandModelError, HandTables, PosedHand};
 pub(crate) use npz::read_arrays;
 pub use skeleton::{JointTransform, SHAPES, Skeleton, forward_kinematics};
 pub use tips::TipVertices;

@@ -45,6 +45,27 @@ pub struct PosedHand {
     pub joints: [CameraPoint; KEYPOINTS],
 }
 
+/// The numbers of a right hand, metres, joints in MANO's order.
+#[derive(Clone, Debug)]
+pub struct HandTables {
+    /// Vertices in rest, `[V, 3]`.
+    pub rest: Vec<f32>,
+    /// Shape blend shapes, `[10, V, 3]`.
+    pub shape: Vec<f32>,
+    /// Pose blend shapes, `[135, V, 3]`; empty where the model has none.
+    pub pose: Vec<f32>,
+    /// Share of each joint in each vertex, `[V, 16]`.
+    pub weights: Vec<f32>,
+    /// Joints in rest, `[16, 3]`.
+    pub joints: Vec<f32>,
+    /// How they move with the shape, `[16, 10, 3]`.
+    pub joint_shape: Vec<f32>,
+    /// Vertices at the tips.
+    pub tips: [usize; FINGERS],
+    /// Which of the 21 points in `openpose21` order each joint, and then each tip, is.
+    pub point_of: [usize; KEYPOINTS],
+}
+
 /// Why a hand model could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum HandModelError {
@@ -148,6 +169,30 @@ impl HandModel {
     /// The joint (MANO order) that moves each vertex the most.
     pub fn leading_joints(&self) -> Vec<usize> {
         self.mesh.leading_joints()
+    }
+
+    /// Every number that [`Self::posed`] needs, for whoever poses hands elsewhere.
+    pub fn tables(&self) -> HandTables {
+        let [rest, shape, pose, weights] = self.mesh.planes();
+        let shapes = self.skeleton.joint_shape.iter().flatten();
+        let places = openpose_from_mano(
+            &std::array::from_fn::<usize, MANO_JOINTS, _>(|joint| joint),
+            &std::array::from_fn(|finger| MANO_JOINTS + finger),
+        );
+        let mut point_of = [0; KEYPOINTS];
+        for (point, from) in places.into_iter().enumerate() {
+            point_of[from] = point;
+        }
+        HandTables {
+            rest,
+            shape,
+            pose,
+            weights,
+            joints: self.skeleton.joints.iter().flatten().map(|&number| number as f32).collect(),
+            joint_shape: shapes.flatten().map(|&number| number as f32).collect(),
+            tips: self.tips,
+            point_of,
+        }
     }
 
     /// Triangles of one side's mesh, counter-clockwise seen from outside.

@@ -41,6 +41,17 @@ impl ClosedSurface {
         Self { faces, rims, vertices }
     }
 
+    /// The triangles, those that close the holes included. The middle of hole `i` has the number that follows
+    /// the vertices' by `i`.
+    pub fn faces(&self) -> &[[u32; 3]] {
+        &self.faces
+    }
+
+    /// The vertices around each hole.
+    pub fn rims(&self) -> &[Vec<u32>] {
+        &self.rims
+    }
+
     /// The corners of all triangles, those that close the holes included; empty for another mesh's points.
     fn triangles(&self, points: &[Vector3<f64>]) -> Vec<Triangle> {
         if points.len() != self.vertices {

@@ -31,6 +31,15 @@ impl LayerNorm {
         Ok(Self { weight: weight?, bias: bias?, epsilon })
     }
 
+    /// A norm of `weight` and `bias`, one of each per column.
+    ///
+    /// # Panics
+    /// When there are not as many of the one as of the other.
+    pub fn new(weight: Vec<f32>, bias: Vec<f32>, epsilon: f32) -> Self {
+        assert_eq!(weight.len(), bias.len(), "columns of a norm");
+        Self { weight, bias, epsilon }
+    }
+
     /// Numbers of a row.
     pub fn width(&self) -> usize {
         self.weight.len()

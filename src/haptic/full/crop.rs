@@ -66,6 +66,20 @@ pub struct Cut {
     pub blurred: bool,
 }
 
+/// The sums that make the picture of a cut, for a device that makes them itself: output pixel (x, y) is the sum of
+/// some columns and rows of the frame, each times its share, zero where nothing has one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CutPlan {
+    /// Frame columns and frame rows that an output pixel mixes.
+    pub taps: [usize; 2],
+    /// The first frame column of each output column, then the first frame row of each output row.
+    pub starts: Vec<i32>,
+    /// The shares in the same order, as many for each as there are taps.
+    pub shares: Vec<f32>,
+    /// Whether colours are rounded to whole steps of 255, halves upward.
+    pub rounded: bool,
+}
+
 /// Cuts pictures out of frames; keeps the memory that this takes.
 #[derive(Clone, Debug, Default)]
 pub struct Cropper {
@@ -108,6 +122,18 @@ impl Cropper {
             } else {
                 blacken(out.into_iter().zip(NORMALISED));
             }
+        }
+    }
+
+    /// Plans the picture of `cut` out of frames of `size`, which have at least one pixel.
+    pub fn plan_cut(&mut self, size: PictureSize, cut: &Cut, plan: &mut CutPlan) {
+        plan.rounded = self.plan(size, cut);
+        plan.taps = [self.columns.taps(), self.rows.taps()];
+        plan.starts.clear();
+        plan.shares.clear();
+        for (start, shares) in self.columns.outputs().chain(self.rows.outputs()) {
+            plan.starts.push(start as i32);
+            plan.shares.extend_from_slice(shares);
         }
     }
 

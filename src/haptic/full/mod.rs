@@ -35,7 +35,7 @@ pub use compact::{CompactError, CompactNumbers, CompactOptions, CompactReport};
 pub(super) use config::RELEASED_HEAD;
 pub use config::{DecoderConfig, DecoderForm, NetworkKind};
 pub use cpu::CpuNetwork;
-pub use crop::{Cropper, Cut, Square};
+pub use crop::{Cropper, Cut, CutPlan, Square};
 pub use decoder::{Decoder, DecoderMemory, FrameFeatures};
 pub use demo::{DemoDepth, demo_places, demo_windows};
 pub use error::{NetworkError, PictureError};

@@ -72,6 +72,11 @@ impl Picture {
         Ok(picture)
     }
 
+    /// Factor and offset that take a colour in 0..255 to the picture's number: red, green, blue.
+    pub fn normal() -> [[f32; 2]; 3] {
+        NORMALISED
+    }
+
     /// The numbers, `[3, 256, 192]` in row-major order.
     pub fn values(&self) -> &[f32] {
         &self.0

@@ -11,6 +11,8 @@ pub use config::{VitConfig, VitError};
 
 use self::block::read_block;
 use self::patches::cut_patches;
+#[cfg(test)]
+pub(crate) use self::patches::patches_of;
 use super::block::add;
 use super::token_block::{TokenBlock, TokenMemory, show};
 use super::{Isa, LayerNorm, Linear, Probe, Scope, Slabs, Then, room};

@@ -27,3 +27,12 @@ pub(super) fn cut_patches(pictures: &[f32], patches: &mut Slabs) {
         }
     }
 }
+
+/// The patches of pictures as plain rows, for comparisons.
+#[cfg(test)]
+pub(crate) fn patches_of(pictures: &[f32]) -> Vec<f32> {
+    let (mut patches, mut rows) = (Slabs::default(), Vec::new());
+    cut_patches(pictures, &mut patches);
+    patches.copy_rows(PATCH_NUMBERS, &mut rows);
+    rows
+}

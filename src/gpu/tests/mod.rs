@@ -1,0 +1,44 @@
+//! Every kernel against what the rooms below compute without it: one test body for both backends.
+
+mod attention;
+mod contacts;
+mod correlation;
+mod crops;
+mod hands;
+mod norm;
+
+use crate::random::Random;
+
+/// Runs test bodies, functions of a backend, on each backend that this machine has.
+macro_rules! on_each_backend {
+    ($($body:ident),* $(,)?) => {
+        mod on_host {
+            $(#[test]
+            fn $body() {
+                if let Some(backend) = $crate::gpu::host::HostBackend::new() {
+                    super::$body(&backend);
+                }
+            })*
+        }
+    };
+}
+use on_each_backend;
+
+/// Numbers in -1..1.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed);
+    (0..count).map(|_| random.signed() as f32).collect()
+}
+
+/// The difference of two lists over the size of the true one; it is no number where a number is none.
+fn relative_error(ours: &[f32], truth: &[f32]) -> f64 {
+    assert_eq!(ours.len(), truth.len());
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let error: f64 = ours.iter().zip(truth).map(|(a, b)| square(a - b)).sum();
+    (error / truth.iter().map(|&b| square(b)).sum::<f64>().max(f64::MIN_POSITIVE)).sqrt()
+}
+
+/// The same numbers after rounding to 16 bits.
+fn rounded(numbers: &[f32]) -> Vec<f32> {
+    numbers.iter().map(|&number| half::bf16::from_f32(number).to_f32()).collect()
+}

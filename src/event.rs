@@ -173,6 +173,22 @@ pub struct Refinement {
     pub took: Duration,
 }
 
+/// How the second pass keeps up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecondPassStatus {
+    /// What odometry last said of the camera, as `odometry` names it in files; `None` without odometry, and before its
+    /// first frame.
+    pub odometry: Option<&'static str>,
+    /// Frames that odometry had no time for.
+    pub skipped: u64,
+    /// Chunks that came while an earlier one was still in work.
+    pub waited: u64,
+    /// Of these, chunks that were refined together with the one before.
+    pub merged: u64,
+    /// Of these, chunks that stay provisional because a newer one came.
+    pub dropped: u64,
+}
+
 /// Everything a run tells its listeners, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -187,6 +203,8 @@ pub enum Event {
     },
     /// The second pass is through with a chunk of earlier frames.
     Refined(Arc<Refinement>),
+    /// The run has a second pass, and this about it is new.
+    SecondPass(SecondPassStatus),
     /// Frames a live source delivered while the front end was busy.
     Dropped {
         /// How many, since the last event of this kind.

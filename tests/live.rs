@@ -76,7 +76,7 @@ fn shown(frames: usize) -> Option<(RunInfo, LiveView, Vec<LiveScene>, LiveFeed)>
         feed.event(&Event::Frame { frame: scene.frame.clone(), hands: scene.hands.clone() });
     }
     feed.event(&Event::Dropped { count: 1 });
-    let view = LiveView::new(&run, model, WINDOW).unwrap();
+    let view = LiveView::new(&run, model, WINDOW, true).unwrap();
     Some((run, view, scenes, feed))
 }
 

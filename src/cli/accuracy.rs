@@ -50,7 +50,6 @@ fn sample(joints: &[CameraPoint; KEYPOINTS], track: Option<u32>) -> HandSample {
 impl fmt::Display for Accuracy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = || MEASURES.iter().filter(|measure| SHOWN.contains(&measure.key));
-        writeln!(f, "against the truth, mm (MPJPE and ACC in camera space; ACC in mm/frame^2)")?;
         write!(f, "  {:<6} {:>9}", "hand", "found")?;
         shown().try_for_each(|measure: &Measure| write!(f, " {:>10}", measure.name))?;
         for (side, hand) in [(Side::Left, &self.left), (Side::Right, &self.right)] {

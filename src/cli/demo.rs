@@ -1,17 +1,19 @@
 //! `handstream demo`: the built-in scene through the whole engine, against its known truth.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
 use handstream::engine::{Delivery, FrontEndConfig};
-use handstream::event::Event;
+use handstream::event::{Event, FrameHands};
 use handstream::hand::HandModel;
 use handstream::source::synthetic::{SceneConfig, SyntheticScene};
 
 use super::accuracy::Accuracy;
 use super::pipeline::Pipeline;
+use super::second_pass::SecondPassArgs;
 
 #[derive(Args)]
 pub struct DemoArgs {
@@ -24,6 +26,8 @@ pub struct DemoArgs {
     /// Leave the overlay film out.
     #[arg(long)]
     no_overlay: bool,
+    #[command(flatten)]
+    second_pass: SecondPassArgs,
 }
 
 impl DemoArgs {
@@ -34,29 +38,45 @@ impl DemoArgs {
     pub fn run(self) -> Result<()> {
         let model = Arc::new(HandModel::open());
         let config = SceneConfig { frames: self.frames, ..SceneConfig::default() };
-        let mut accuracy = Accuracy::new(config.fps);
+        let fps = config.fps;
         let scene = SyntheticScene::new(config, model.clone())?;
         let truth: Vec<_> = (0..self.frames).map_while(|number| scene.truth(number)).collect();
+        let camera = scene.camera().clone();
+        let second_pass =
+            self.second_pass.start(model.clone(), &camera, fps, Delivery::Every, false, None)?;
         let pipeline = Pipeline {
-            camera: scene.camera().clone(),
+            camera,
             source: Box::new(scene),
             model,
             config: FrontEndConfig::default(),
             path: None,
-            second_pass: None,
+            second_pass,
             delivery: Delivery::Every,
             out: self.out.clone(),
             overlay: !self.no_overlay,
             limit: None,
         };
-        let summary = pipeline.run(|event| {
-            let Event::Frame { hands, .. } = event else { return };
-            for hand in truth.get(hands.sequence as usize).iter().flat_map(|frame| &frame.hands) {
-                accuracy.frame(hands, hand.side, &hand.joints_camera);
+        let (mut provisional, mut refined) = (BTreeMap::new(), BTreeMap::new());
+        let summary = pipeline.run(|event| match event {
+            Event::Frame { hands, .. } => _ = provisional.insert(hands.sequence, FrameHands::clone(hands)),
+            Event::Refined(refinement) => {
+                refined.extend(refinement.frames.iter().map(|hands| (hands.sequence, hands.clone())));
             }
+            _ => {}
         })?;
         print!("{summary}");
-        println!("{accuracy}");
+        println!("against the truth, mm (MPJPE and ACC in camera space; ACC in mm/frame^2)");
+        for (name, frames) in [("at once", &provisional), ("refined", &refined)] {
+            if !frames.is_empty() {
+                let mut accuracy = Accuracy::new(fps);
+                for hands in frames.values() {
+                    for hand in truth.get(hands.sequence as usize).iter().flat_map(|frame| &frame.hands) {
+                        accuracy.frame(hands, hand.side, &hand.joints_camera);
+                    }
+                }
+                println!("{name}\n{accuracy}");
+            }
+        }
         if !self.no_overlay {
             println!("overlay: {}", self.out.join("overlay.mp4").display());
         }

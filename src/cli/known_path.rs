@@ -12,7 +12,7 @@ use handstream::slam::{KnownPath, KnownPathConfig};
 #[derive(Args)]
 pub struct KnownPathArgs {
     /// A path that is known in metres (TUM or EuRoC form, the camera's own poses) in place of odometry.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "camera")]
     camera_path: Option<PathBuf>,
     /// Time of the source's zero on that path's clock, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, requires = "camera_path")]

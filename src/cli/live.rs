@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, Session};
+use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, SecondPass, Session};
 use handstream::event::{Event, RunInfo};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
@@ -19,6 +19,7 @@ use handstream::view::live::LiveFeed;
 use handstream::view::live::{LiveWindow, WindowOptions};
 
 use super::intrinsics::IntrinsicsArgs;
+use super::second_pass::SecondPassArgs;
 use super::setup;
 use super::track::{camera_format, picture_size};
 
@@ -53,6 +54,8 @@ pub struct LiveArgs {
     mirrored: bool,
     #[command(flatten)]
     intrinsics: IntrinsicsArgs,
+    #[command(flatten)]
+    second_pass: SecondPassArgs,
     /// Camera: picture size to ask for.
     #[arg(long, value_name = "WxH", value_parser = picture_size)]
     size: Option<PictureSize>,
@@ -88,6 +91,12 @@ impl LiveArgs {
         let mut config = FrontEndConfig::default();
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
+        let delivery = Delivery::Newest { paced };
+        let second_pass =
+            self.second_pass.start(model.clone(), &camera, info.fps, delivery, false, self.frames)?;
+        let second_pass = second_pass.map(SecondPass::left_when_stopped);
+        #[cfg(feature = "window")]
+        let refined = second_pass.is_some();
         let front_end = HandFrontEnd::new(&setup::models()?, model.clone(), camera, config)?;
 
         let stop = Arc::new(AtomicBool::new(false));
@@ -99,13 +108,17 @@ impl LiveArgs {
             source,
             run_info.clone(),
             Box::new(front_end),
-            Delivery::Newest { paced },
+            delivery,
             stop.clone(),
+            second_pass,
             listener(feed.clone(), stop, self.frames),
         )?;
         match screen {
             #[cfg(feature = "window")]
-            Screen::Window(window) => show(*window, run_info, model, feed.clone(), &self)?,
+            Screen::Window(window) => {
+                let options = self.window_options(refined);
+                window.show(run_info, model, feed.clone(), options)?;
+            }
             Screen::None => print_numbers(&feed, &session),
         }
         let in_order = session.stop();
@@ -117,6 +130,16 @@ impl LiveArgs {
             }
             (true, 0) => bail!(numbers.warning.unwrap_or_else(|| "the source gave no frame".into())),
             (true, _) => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "window")]
+    fn window_options(&self, second_pass: bool) -> WindowOptions {
+        WindowOptions {
+            stills: self.out.clone(),
+            second_pass,
+            mirrored: false,
+            close_at_end: self.frames.is_some(),
         }
     }
 
@@ -169,19 +192,6 @@ impl Screen {
             Self::Window(window) => LiveFeed::new(window.waker()),
         }
     }
-}
-
-#[cfg(feature = "window")]
-fn show(
-    window: LiveWindow,
-    run: RunInfo,
-    model: Arc<HandModel>,
-    feed: Arc<LiveFeed>,
-    args: &LiveArgs,
-) -> Result<()> {
-    let options =
-        WindowOptions { stills: args.out.clone(), mirrored: false, close_at_end: args.frames.is_some() };
-    Ok(window.show(run, model, feed, options)?)
 }
 
 /// A line a second until the run is over.

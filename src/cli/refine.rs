@@ -99,7 +99,7 @@ impl RefineArgs {
             let frame = Arc::new(Frame { pixels: Vec::new(), size, timestamp, sequence });
             tell(Event::Frame { frame, hands: Arc::new(hands) }, &mut second_pass)?;
         }
-        for event in second_pass.finish() {
+        for event in second_pass.finish(false) {
             match &event {
                 Event::Warning(sentence) => eprintln!("warning: {sentence}"),
                 Event::Trouble(trouble) => eprintln!("warning: {trouble}"),

@@ -53,14 +53,14 @@ impl WeightsName {
     }
 }
 
-/// Flags of `track`.
+/// Flags of the commands that have a second pass.
 #[derive(Args)]
 pub struct SecondPassArgs {
     /// Leave out the second pass over chunks of 128 frames: hands stay as the front end found them.
     #[arg(long)]
     no_refine: bool,
     /// Whether the camera moves.
-    #[arg(long, value_enum, default_value_t, conflicts_with = "camera_path")]
+    #[arg(long, value_enum, default_value_t)]
     camera: CameraName,
     /// Weights of the second pass.
     #[arg(long, value_enum, default_value_t, conflicts_with = "no_refine")]

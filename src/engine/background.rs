@@ -4,12 +4,13 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, unbounded};
 
+use super::priority::yield_to_others;
 use crate::jobs::Background;
 
 /// One piece of work.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Does the work it is given on a thread of its own, in order. Dropped, it finishes what was begun or
+/// Does the work it is given on a thread of its own, in order, where a core is free. Dropped, it finishes what was begun or
 /// waits.
 pub struct BackgroundThread {
     give: Option<Sender<Work>>,
@@ -23,8 +24,10 @@ impl BackgroundThread {
     /// When the system gives no more threads.
     pub fn spawn(name: &str) -> std::io::Result<Self> {
         let (give, work) = unbounded::<Work>();
-        let thread =
-            thread::Builder::new().name(name.into()).spawn(move || work.iter().for_each(|work| work()))?;
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            yield_to_others();
+            work.iter().for_each(|work| work());
+        })?;
         Ok(Self { give: Some(give), thread: Some(thread) })
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use crossbeam::queue::ArrayQueue;
 
+use super::priority::yield_to_others;
 use crate::frame::Frame;
 use crate::geometry::CameraPath;
 use crate::slam::{Odometry, OdometryError, OdometryUpdate, PixelBox, WorkingSize};
@@ -19,7 +20,8 @@ const WAITING: usize = 4;
 pub enum Waiting {
     /// The giver waits: for files.
     Every,
-    /// The newest replaces the one that waits, and the skip is counted: for cameras.
+    /// The newest replaces the one that waits, and the skip is counted; the thread gives way to the front end: for
+    /// cameras.
     Newest,
 }
 
@@ -119,6 +121,7 @@ impl OdometryThread {
                 let (bell, rings) = bounded(1);
                 let taken = slot.clone();
                 let work = move || {
+                    yield_to_others();
                     for () in rings {
                         if let Some(given) = taken.pop() {
                             worker.take(&given);

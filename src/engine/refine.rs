@@ -49,6 +49,8 @@ pub struct RefinedWork {
 /// How often chunks could not be refined one by one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BacklogCounts {
+    /// Chunks that came while an earlier one was still in work.
+    pub waited: u64,
     /// Chunks that were refined together with the one before.
     pub merged: u64,
     /// Chunks that were not refined.
@@ -70,11 +72,14 @@ pub enum RefineThreadError {
 #[derive(Default)]
 struct Waiting {
     chunks: VecDeque<Chunk>,
+    /// Whether the thread is at work on one.
+    busy: bool,
     closed: bool,
 }
 
 impl Waiting {
     fn add(&mut self, chunk: Chunk, backlog: Backlog, counts: &mut BacklogCounts) {
+        counts.waited += u64::from(self.busy || !self.chunks.is_empty());
         match (self.chunks.pop_back(), backlog) {
             (None, _) => self.chunks.push_back(chunk),
             (Some(last), Backlog::Wait) => self.chunks.extend([last, chunk]),
@@ -183,10 +188,12 @@ fn work(
     let mut revision = 0;
     loop {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.busy = false;
         while waiting.chunks.is_empty() && !waiting.closed {
             waiting = bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let Some(chunk) = waiting.chunks.pop_front() else { return };
+        waiting.busy = true;
         drop(waiting);
         let start = Instant::now();
         let deadline = budget.map_or(Deadline::Never, Deadline::after);
@@ -238,13 +245,13 @@ mod tests {
     fn chunks_that_wait_are_kept_or_merged_or_the_older_dropped_and_counted() {
         let (kept, counts) = backlog(Backlog::Wait);
         assert_eq!(kept, [(0..4).collect::<Vec<_>>(), (3..7).collect(), (6..10).collect()]);
-        assert_eq!(counts, BacklogCounts::default());
+        assert_eq!(counts, BacklogCounts { waited: 2, merged: 0, dropped: 0 });
         let (merged, counts) = backlog(Backlog::Merge);
         assert_eq!(merged, [(0..10).collect::<Vec<_>>()]);
-        assert_eq!(counts, BacklogCounts { merged: 2, dropped: 0 });
+        assert_eq!(counts, BacklogCounts { waited: 2, merged: 2, dropped: 0 });
         let (newest, counts) = backlog(Backlog::Drop);
         assert_eq!(newest, [(6..10).collect::<Vec<_>>()]);
-        assert_eq!(counts, BacklogCounts { merged: 0, dropped: 2 });
+        assert_eq!(counts, BacklogCounts { waited: 2, merged: 0, dropped: 2 });
     }
 
     #[test]

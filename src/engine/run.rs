@@ -61,7 +61,7 @@ pub fn run<E>(
     };
     tell(&Event::Started(Arc::new(run_info)), &mut second_pass)?;
     let (events, inbox) = bounded(EVENTS_UNDER_WAY);
-    let outcome = thread::scope(|scope| {
+    let (in_order, stopped) = thread::scope(|scope| {
         let worker = scope.spawn({
             let stop = stop.clone();
             move || follow(source, front_end, delivery, stop, &events)
@@ -69,15 +69,15 @@ pub fn run<E>(
         let told = inbox.iter().try_for_each(|event| tell(&event, &mut second_pass));
         // With the inbox gone, a front end that still works finds nobody to tell and ends.
         drop(inbox);
-        stop.store(true, Ordering::Relaxed);
-        told.map(|()| worker.join().is_ok())
+        let stopped = stop.swap(true, Ordering::Relaxed);
+        told.map(|()| (worker.join().is_ok(), stopped))
     })?;
-    if !outcome {
+    if !in_order {
         listener(&Event::Warning(
             "the front end stopped on an internal error; the frames before it are kept".into(),
         ))?;
     }
-    let rest = second_pass.map_or_else(Vec::new, SecondPass::finish);
+    let rest = second_pass.map_or_else(Vec::new, |pass| pass.finish(stopped));
     rest.iter().try_for_each(&mut listener)?;
     listener(&Event::Finished)
 }
@@ -259,7 +259,7 @@ mod tests {
                 Event::Dropped { count } => dropped += count,
                 Event::Warning(sentence) => warnings.push(sentence.clone()),
                 Event::Trouble(trouble) => warnings.push(trouble.to_string()),
-                Event::Started(_) | Event::Refined(_) | Event::Finished => {}
+                Event::Started(_) | Event::Refined(_) | Event::SecondPass(_) | Event::Finished => {}
             }
             Ok(())
         });

@@ -8,7 +8,7 @@ use nalgebra::Isometry3;
 use super::odometry::{OdometryStep, OdometryThread};
 use super::published::Published;
 use super::refine::{BacklogCounts, RefineSchedule, RefineThread, RefineThreadError};
-use crate::event::{Event, FrameHands, KEYPOINTS, RunInfo, TrackedHand};
+use crate::event::{Event, FrameHands, KEYPOINTS, RunInfo, SecondPassStatus, TrackedHand};
 use crate::frame::Frame;
 use crate::hand::HandModel;
 use crate::refine::{
@@ -64,7 +64,13 @@ pub struct SecondPass {
     moved: bool,
     /// Frames to come before the limit.
     left: u64,
+    /// Whether what is not refined yet stays so when the run is stopped.
+    leaves: bool,
     published: Published,
+    /// What has been told of it.
+    told: Option<SecondPassStatus>,
+    /// The last word of odometry.
+    odometry: Option<&'static str>,
 }
 
 impl SecondPass {
@@ -96,7 +102,16 @@ impl SecondPass {
             moves: false,
             moved: false,
             left: limit.unwrap_or(u64::MAX),
+            leaves: false,
+            told: None,
+            odometry: None,
         })
+    }
+
+    /// Ends at once when the run is stopped, for a window: what is not refined by then stays provisional. Without it the
+    /// run ends when all is refined.
+    pub fn left_when_stopped(self) -> Self {
+        Self { leaves: true, ..self }
     }
 
     /// Takes the next event of the run; what has been refined meanwhile.
@@ -106,11 +121,29 @@ impl SecondPass {
             Event::Frame { frame, hands } => self.take(frame, hands),
             _ => {}
         }
-        self.published.answers(self.refine.done())
+        let mut answers = self.published.answers(self.refine.done());
+        let status = self.status();
+        if self.told.replace(status) != Some(status) {
+            answers.push(Event::SecondPass(status));
+        }
+        answers
     }
 
-    /// Waits for odometry and refinement to finish what they have; the rest of the refined frames.
-    pub fn finish(mut self) -> Vec<Event> {
+    fn status(&self) -> SecondPassStatus {
+        let BacklogCounts { waited, merged, dropped } = self.refine.counts();
+        let skipped = match &self.way {
+            CameraWay::Odometry(odometry) => odometry.skipped(),
+            CameraWay::Still | CameraWay::InFrames { .. } => 0,
+        };
+        SecondPassStatus { odometry: self.odometry, skipped, waited, merged, dropped }
+    }
+
+    /// Waits for odometry and refinement to finish what they have, or leaves it where the run was `stopped` and
+    /// [`Self::left_when_stopped`] says so; the rest of the refined frames.
+    pub fn finish(mut self, stopped: bool) -> Vec<Event> {
+        if stopped && self.leaves {
+            return Vec::new();
+        }
         let mut told = Vec::new();
         if let CameraWay::Odometry(odometry) = std::mem::replace(&mut self.way, CameraWay::Still) {
             match odometry.finish() {
@@ -122,7 +155,7 @@ impl SecondPass {
         if let Some(chunk) = self.chunker.as_mut().and_then(Chunker::finish) {
             self.give(chunk);
         }
-        let BacklogCounts { merged, dropped } = self.refine.counts();
+        let BacklogCounts { merged, dropped, .. } = self.refine.counts();
         if merged > 0 {
             told.push(format!("refinement was late {merged} times and took two chunks as one"));
         }
@@ -175,6 +208,7 @@ impl SecondPass {
     fn step(&mut self, step: OdometryStep) {
         self.looked_at = Some(step.sequence);
         let pose = step.outcome.ok().and_then(|update| {
+            self.odometry = Some(update.state.name());
             self.moves |= matches!(update.state, OdometryState::Tracking | OdometryState::RotationOnly);
             update.pose
         });

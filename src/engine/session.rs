@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::capture::Delivery;
 use super::run::{FrontEnd, run};
+use super::second_pass::SecondPass;
 use crate::event::{Event, RunInfo};
 use crate::source::Source;
 
-/// How long a run may take to end. A camera that has hung up never answers again.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a run may take to end, the last chunk of its second pass included. A camera that has hung up never answers
+/// again.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two looks whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -32,6 +34,7 @@ impl Session {
         mut front_end: Box<dyn FrontEnd>,
         delivery: Delivery,
         stop: Arc<AtomicBool>,
+        second_pass: Option<SecondPass>,
         mut listener: impl FnMut(&Event) + Send + 'static,
     ) -> std::io::Result<Self> {
         let stopped = stop.clone();
@@ -40,7 +43,7 @@ impl Session {
                 listener(event);
                 Ok(())
             };
-            let Ok(()) = run(source, run_info, &mut *front_end, delivery, stopped, None, told);
+            let Ok(()) = run(source, run_info, &mut *front_end, delivery, stopped, second_pass, told);
         };
         let thread = thread::Builder::new().name("session".into()).spawn(follow)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -145,6 +148,7 @@ mod tests {
             Box::new(Nothing),
             Delivery::Newest { paced: false },
             Arc::default(),
+            None,
             move |event| {
                 _ = count.fetch_add(u64::from(matches!(event, Event::Frame { .. })), Ordering::Relaxed)
             },

@@ -77,7 +77,11 @@ impl RunFiles {
                 let last = self.held.refined(refinement);
                 self.write(&last)
             }
-            Event::Dropped { .. } | Event::Warning(_) | Event::Trouble(_) | Event::Finished => Ok(()),
+            Event::SecondPass(_)
+            | Event::Dropped { .. }
+            | Event::Warning(_)
+            | Event::Trouble(_)
+            | Event::Finished => Ok(()),
         }
     }
 

@@ -19,6 +19,14 @@ use crate::render::{Light, Mesh, Paint, Panel, Projection, View};
 /// Opacity of the hands over the picture.
 const OPACITY: f32 = 0.75;
 
+/// The surfaces of one picture.
+pub(super) struct Meshes {
+    /// Of the frame's own hands.
+    provisional: Vec<Mesh>,
+    /// Of the refined hands of an earlier frame.
+    refined: Vec<Mesh>,
+}
+
 /// The scene of a run.
 pub(super) struct HandScene {
     hand_model: Arc<HandModel>,
@@ -52,6 +60,9 @@ impl HandScene {
     /// Puts the parts elsewhere.
     pub fn arrange(&mut self, layout: Layout) {
         self.side_view.place(layout.side_view);
+        if let (Some(world), Some(area)) = (&mut self.world_view, layout.world_view) {
+            world.place(area);
+        }
         self.layout = layout;
     }
 
@@ -70,14 +81,19 @@ impl HandScene {
         }
     }
 
-    /// The surfaces of the hands.
-    pub fn meshes(&self, hands: &FrameHands) -> Vec<Mesh> {
-        hands.hands.iter().map(|hand| self.mesh(hand)).collect()
+    /// The surfaces of a frame's hands, and of those that the second pass shows meanwhile.
+    pub fn meshes(&self, hands: &FrameHands) -> Meshes {
+        let refined = self.world_view.iter().flat_map(WorldView::hands);
+        Meshes {
+            provisional: hands.hands.iter().map(|hand| self.mesh(hand, OPACITY)).collect(),
+            refined: refined.map(|hand| self.mesh(hand, 1.0)).collect(),
+        }
     }
 
-    /// All views of a frame with the `meshes` of its hands.
-    pub fn panels<'a>(&mut self, frame: &'a Frame, hands: &FrameHands, meshes: &'a [Mesh]) -> Vec<Panel<'a>> {
-        let meshes: Vec<&Mesh> = meshes.iter().collect();
+    /// All views of a frame with its `meshes`.
+    pub fn panels<'a>(&mut self, frame: &'a Frame, hands: &FrameHands, meshes: &'a Meshes) -> Vec<Panel<'a>> {
+        let Meshes { provisional, refined } = meshes;
+        let meshes: Vec<&Mesh> = provisional.iter().collect();
         let view = View {
             projection: Projection::Camera(self.camera.clone()),
             viewer_from_scene: Isometry3::identity(),
@@ -86,13 +102,15 @@ impl HandScene {
         };
         let picture = picture::panel(self.layout.picture, frame, hands, view, meshes.clone());
         let side = self.side_view.panel(hands, meshes);
-        [picture, side].into_iter().chain(self.world_view.as_mut().map(WorldView::panel)).collect()
+        let now = hands.timestamp;
+        let world = self.world_view.as_mut().map(|world| world.panel(now, refined.iter().collect()));
+        [picture, side].into_iter().chain(world).collect()
     }
 
-    fn mesh(&self, hand: &TrackedHand) -> Mesh {
+    fn mesh(&self, hand: &TrackedHand, opacity: f32) -> Mesh {
         let posed = self.hand_model.posed(&hand.pose, hand.side);
         let positions: Vec<Vector3<f32>> = posed.vertices.into_iter().map(|vertex| vertex.0).collect();
         let faces = &self.faces[usize::from(hand.side == Side::Right)];
-        Mesh::smooth(positions, Arc::clone(faces), Paint::Plain(colour(hand.side).with_opacity(OPACITY)))
+        Mesh::smooth(positions, Arc::clone(faces), Paint::Plain(colour(hand.side).with_opacity(opacity)))
     }
 }

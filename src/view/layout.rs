@@ -7,8 +7,8 @@ use crate::render::Area;
 const FILM_LONGER_SIDE: [usize; 2] = [640, 1280];
 /// Width of the side view in a film as a part of the longer side of the picture.
 const FILM_SIDE_VIEW: f32 = 0.5;
-/// Height of the world from above as a part of the picture's, in films of runs that have one.
-const FILM_WORLD_VIEW: f32 = 0.46;
+/// Height of the world from above as a part of the side view's column, in runs that have one.
+const WORLD_VIEW: f32 = 0.46;
 /// Least width of the side view in a window as a part of it.
 const WINDOW_SIDE_VIEW: f32 = 0.25;
 /// Height of the numbers in a window, pixels, and at most as a part of it.
@@ -39,7 +39,7 @@ impl Layout {
         let scale = longer.clamp(FILM_LONGER_SIDE[0] as f32, FILM_LONGER_SIDE[1] as f32) / longer;
         let even = |pixels: f32| (pixels / 2.0).round().max(1.0) as usize * 2;
         let size = PictureSize::new(even(width * scale), even(height * scale));
-        let world_height = if second_pass { even(size.height as f32 * FILM_WORLD_VIEW) } else { 0 };
+        let world_height = if second_pass { even(size.height as f32 * WORLD_VIEW) } else { 0 };
         let side_size = PictureSize::new(even(longer * scale * FILM_SIDE_VIEW), size.height - world_height);
         let world_view = Area {
             x: size.width,
@@ -55,8 +55,9 @@ impl Layout {
         }
     }
 
-    /// Of a window: the picture as large as it fits beside the side view and above the numbers.
-    pub fn window(canvas: PictureSize, frame: PictureSize, numbers: bool) -> Self {
+    /// Of a window: the picture as large as it fits beside the side view and above the numbers; in runs with a second
+    /// pass the world from above takes a part of the side view's height.
+    pub fn window(canvas: PictureSize, frame: PictureSize, numbers: bool, second_pass: bool) -> Self {
         let (width, height) = (canvas.width as f32, canvas.height as f32);
         let strip = if numbers { NUMBERS.min(NUMBERS_PART * height).round() } else { 0.0 };
         let room = [width * (1.0 - WINDOW_SIDE_VIEW), height - strip];
@@ -64,12 +65,18 @@ impl Layout {
         let sized = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
         let size = PictureSize::new(sized(frame.width), sized(frame.height));
         let above = canvas.height - strip as usize;
-        let side_size = PictureSize::new(canvas.width.saturating_sub(size.width).max(1), above.max(1));
+        let beside = canvas.width.saturating_sub(size.width).max(1);
+        let world = if second_pass { (above as f32 * WORLD_VIEW) as usize } else { 0 };
+        let side_size = PictureSize::new(beside, (above - world).max(1));
         Self {
             canvas,
             picture: Area { x: 0, y: above.saturating_sub(size.height) / 2, size },
             side_view: Area { x: size.width, y: 0, size: side_size },
-            world_view: None,
+            world_view: (world > 0).then(|| Area {
+                x: size.width,
+                y: side_size.height,
+                size: PictureSize::new(beside, world),
+            }),
             numbers: numbers.then(|| Area {
                 x: 0,
                 y: above,
@@ -93,14 +100,18 @@ mod tests {
             for canvas in
                 [PictureSize::new(1280, 720), PictureSize::new(640, 360), PictureSize::new(900, 1400)]
             {
-                for numbers in [true, false] {
-                    let layout = Layout::window(canvas, frame, numbers);
-                    let parts = [Some(layout.picture), Some(layout.side_view), layout.numbers];
+                for (numbers, second_pass) in [(true, true), (true, false), (false, true), (false, false)] {
+                    let layout = Layout::window(canvas, frame, numbers, second_pass);
+                    let parts =
+                        [Some(layout.picture), Some(layout.side_view), layout.world_view, layout.numbers];
                     assert!(parts.into_iter().flatten().all(|area| inside(area, canvas)), "{layout:?}");
                     let [shown, real] =
                         [layout.picture.size, frame].map(|size| size.width as f32 / size.height as f32);
                     assert!((shown / real - 1.0).abs() < 0.02, "{layout:?}");
-                    assert_eq!(layout.numbers.is_some(), numbers);
+                    assert_eq!(
+                        (layout.numbers.is_some(), layout.world_view.is_some()),
+                        (numbers, second_pass)
+                    );
                 }
             }
         }
@@ -109,8 +120,8 @@ mod tests {
     #[test]
     fn without_numbers_the_side_view_has_the_whole_height() {
         let canvas = PictureSize::new(1280, 720);
-        let layout = Layout::window(canvas, canvas, false);
+        let layout = Layout::window(canvas, canvas, false, false);
         assert_eq!(layout.side_view.size.height, 720);
-        assert_eq!(Layout::window(canvas, canvas, true).picture.size, PictureSize::new(960, 540));
+        assert_eq!(Layout::window(canvas, canvas, true, false).picture.size, PictureSize::new(960, 540));
     }
 }

@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use nalgebra::{Isometry3, Point3, Vector2, Vector3};
+use nalgebra::{Isometry3, Matrix3, Point3, Rotation3, UnitQuaternion, Vector2, Vector3};
 
 use super::marks::colour;
 use super::text;
-use crate::event::{FrameHands, Refinement, Side};
+use crate::event::{FrameHands, Refinement, Side, TrackedHand};
+use crate::frame::Timestamp;
 use crate::geometry::Pixel;
-use crate::render::{Area, Background, Colour, Light, Panel, Projection, Stroke, View};
+use crate::render::{Area, Background, Colour, Light, Mesh, Panel, Projection, Stroke, View};
 
-/// Frames whose ways are shown: ten seconds of an ordinary camera, so that the second pass, seconds behind,
-/// has drawn most of them.
+/// Frames whose ways are shown: ten seconds of an ordinary camera.
 const FRAMES_SHOWN: usize = 300;
+/// Most frames of which the hands that the front end gave wait for the second pass.
+const FRAMES_WAITING: usize = 1200;
+/// Refined frames come in chunks and are shown at the pace of the run; so many to come, and it goes faster.
+const FRAMES_AHEAD: usize = 160;
+/// Frames lost between two that still make one line.
+const LOST: u64 = 5;
 /// Least width of what is shown, and room around it, metres.
 const NARROWEST: f64 = 0.6;
 const ROOM_AROUND: f64 = 0.08;
@@ -38,7 +44,10 @@ const CAMERA: Colour = Colour::rgb(196, 204, 218);
 
 /// Where things were in one refined frame: x and z of the world.
 struct Place {
+    timestamp: Timestamp,
     camera: Isometry3<f64>,
+    /// The refined hands, camera space.
+    hands: Vec<TrackedHand>,
     refined: [Option<Vector2<f64>>; 2],
     provisional: [Option<Vector2<f64>>; 2],
 }
@@ -49,21 +58,45 @@ pub(super) struct WorldView {
     /// Wrists in camera space as the front end gave them, left and right.
     provisional: BTreeMap<u64, [Option<Vector3<f64>>; 2]>,
     places: BTreeMap<u64, Place>,
+    /// The refined frame that is shown.
+    shown: Option<u64>,
     /// Middle and width of the section that is shown.
     section: Option<(Vector2<f64>, f64)>,
 }
 
 impl WorldView {
     pub fn new(area: Area) -> Self {
-        Self { area, provisional: BTreeMap::new(), places: BTreeMap::new(), section: None }
+        Self { area, provisional: BTreeMap::new(), places: BTreeMap::new(), shown: None, section: None }
+    }
+
+    /// Puts the view elsewhere.
+    pub fn place(&mut self, area: Area) {
+        self.area = area;
     }
 
     /// Takes the hands of the next frame.
     pub fn advance(&mut self, hands: &FrameHands) {
         self.provisional.insert(hands.sequence, wrists(hands));
-        if self.provisional.len() > FRAMES_SHOWN {
+        if self.provisional.len() > FRAMES_WAITING {
             self.provisional.pop_first();
         }
+        let ahead = self.to_come().count();
+        let next = self.to_come().nth(usize::from(ahead > FRAMES_AHEAD));
+        if let Some(next) = next {
+            self.shown = Some(next);
+            let seen = self.places.range(..=next).rev().nth(FRAMES_SHOWN).map(|(&oldest, _)| oldest);
+            self.places = seen.map_or_else(Default::default, |oldest| self.places.split_off(&oldest));
+        }
+    }
+
+    /// Numbers of the refined frames that are not shown yet.
+    fn to_come(&self) -> impl Iterator<Item = u64> {
+        self.places.range(self.shown.map_or(0, |shown| shown + 1)..).map(|(&number, _)| number)
+    }
+
+    /// The refined hands that are shown.
+    pub fn hands(&self) -> impl Iterator<Item = &TrackedHand> {
+        self.shown.and_then(|shown| self.places.get(&shown)).into_iter().flat_map(|place| &place.hands)
     }
 
     /// Takes frames that were refined.
@@ -74,17 +107,19 @@ impl WorldView {
                 wrists.map(|wrist| wrist.map(|wrist| flat((camera * Point3::from(wrist)).coords)))
             };
             let provisional = self.provisional.get(&frame.sequence).copied().unwrap_or_default();
-            let place =
-                Place { camera, refined: from_above(wrists(frame)), provisional: from_above(provisional) };
+            let place = Place {
+                timestamp: frame.timestamp,
+                camera,
+                hands: frame.hands.clone(),
+                refined: from_above(wrists(frame)),
+                provisional: from_above(provisional),
+            };
             self.places.insert(frame.sequence, place);
-        }
-        while self.places.len() > FRAMES_SHOWN {
-            self.places.pop_first();
         }
     }
 
-    /// The panel of the current frame.
-    pub fn panel<'a>(&mut self) -> Panel<'a> {
+    /// The panel at the time `now` with the `meshes` of [`Self::hands`].
+    pub fn panel<'a>(&mut self, now: Timestamp, meshes: Vec<&'a Mesh>) -> Panel<'a> {
         self.ease();
         let mut strokes = Vec::new();
         let (centre, width) = self.section.unwrap_or((Vector2::zeros(), NARROWEST));
@@ -100,18 +135,24 @@ impl WorldView {
             self.way(&mut strokes, THICK, colour(side), &at, |place| place.refined[row]);
         }
         self.way(&mut strokes, CAMERA_WAY, CAMERA, &at, |place| Some(flat(place.camera.translation.vector)));
-        if let Some((_, place)) = self.places.last_key_value() {
-            camera_mark(&mut strokes, &place.camera, &at);
+        let shown = self.shown.and_then(|shown| self.places.get(&shown));
+        let camera = shown.map_or_else(Isometry3::identity, |place| place.camera);
+        if shown.is_some() {
+            camera_mark(&mut strokes, &camera, &at);
         }
-        self.title(&mut strokes);
+        let mut over = Vec::new();
+        self.title(&mut over, shown.map(|place| now.since(place.timestamp).as_secs_f64()));
+        let middle = Vector3::new(centre.x, 0.0, centre.y);
         let view = View {
-            projection: Projection::Orthographic { pixels_per_metre: 1.0, centre: Pixel::default() },
-            viewer_from_scene: Isometry3::identity(),
+            projection: Projection::Orthographic {
+                pixels_per_metre: scale as f32,
+                centre: Pixel::new(half.x as f32, half.y as f32),
+            },
+            viewer_from_scene: (seen_from_above(middle) * camera).cast(),
             mirrored: false,
             light: Light::default(),
         };
-        let background = Background::Plain(GROUND);
-        Panel { area: self.area, background, under: strokes, view, meshes: Vec::new(), over: Vec::new() }
+        Panel { area: self.area, background: Background::Plain(GROUND), under: strokes, view, meshes, over }
     }
 
     fn shorter(&self) -> f32 {
@@ -120,7 +161,7 @@ impl WorldView {
 
     /// Brings the section nearer to what is there.
     fn ease(&mut self) {
-        let points = self.places.values().flat_map(|place| {
+        let points = self.places.range(..=self.shown.unwrap_or(0)).flat_map(|(_, place)| {
             let camera = flat(place.camera.translation.vector);
             place.refined.into_iter().flatten().chain([camera])
         });
@@ -147,10 +188,10 @@ impl WorldView {
         of: impl Fn(&Place) -> Option<Vector2<f64>>,
     ) {
         let mut before: Option<(u64, Pixel)> = None;
-        for (&number, place) in &self.places {
+        for (&number, place) in self.places.range(..=self.shown.unwrap_or(0)) {
             let now = of(place).map(|place| (number, at(place)));
             if let (Some((last, from)), Some((_, to))) = (before, now)
-                && number == last + 1
+                && number <= last + 1 + LOST
             {
                 strokes.push(Stroke::line(from, to, thickness, colour));
             }
@@ -186,12 +227,14 @@ impl WorldView {
         text::write(strokes, Pixel::new(EDGE, height - TEXT), TEXT, LABEL, &words);
     }
 
-    fn title(&self, strokes: &mut Vec<Stroke>) {
-        let title = "world from above";
-        text::write(strokes, Pixel::new(EDGE, 26.0), TITLE, CAMERA, title);
-        let words = if self.places.is_empty() { "not refined yet" } else { "thin: at once, thick: refined" };
+    /// `ago` seconds ago was what is shown.
+    fn title(&self, strokes: &mut Vec<Stroke>, ago: Option<f64>) {
+        let title = ago.map_or("refined".into(), |ago| format!("refined, {ago:.1} s ago"));
+        text::write(strokes, Pixel::new(EDGE, 26.0), TITLE, CAMERA, &title);
+        let words =
+            if ago.is_none() { "first chunk under way" } else { "from above; thin: as it was at once" };
         let x = self.area.size.width as f32 - EDGE - text::width(words, TEXT);
-        if x > text::width(title, TITLE) + 2.0 * EDGE {
+        if x > text::width(&title, TITLE) + 2.0 * EDGE {
             text::write(strokes, Pixel::new(x, 25.0), TEXT, LABEL, words);
         }
     }
@@ -205,6 +248,13 @@ fn camera_mark(strokes: &mut Vec<Stroke>, camera: &Isometry3<f64>, at: &impl Fn(
     for (from, to) in [(eye, left), (eye, right), (left, right)] {
         strokes.push(Stroke::line(from, to, 1.2, CAMERA));
     }
+}
+
+/// From the world to one who looks down on it from above, `middle` below: the camera's y points down.
+fn seen_from_above(middle: Vector3<f64>) -> Isometry3<f64> {
+    let turn = Matrix3::new(1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0);
+    let turn = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(turn));
+    Isometry3::from_parts((turn * -middle).into(), turn)
 }
 
 /// Seen from above: x to the right, z ahead.

@@ -93,7 +93,7 @@ pub fn replay(
             Event::Refined(_) => result.refined += 1,
             Event::Warning(sentence) => result.warnings.push(sentence.clone()),
             Event::Trouble(trouble) => result.warnings.push(trouble.to_string()),
-            Event::Started(_) | Event::Finished => {}
+            Event::Started(_) | Event::SecondPass(_) | Event::Finished => {}
         }
         Ok(())
     };

@@ -1,11 +1,17 @@
 //! Between a run and what shows it: the newest scene wins, the numbers see every event.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::numbers::{LiveNumbers, Tally};
-use crate::event::{Event, FrameHands};
+use crate::event::{Event, FrameHands, Refinement};
 use crate::frame::Frame;
+
+/// Frames and refined chunks kept for whoever shows the run: more than ten seconds. Who looks more rarely misses the
+/// oldest.
+const FRAMES_KEPT: usize = 400;
+const REFINED_KEPT: usize = 8;
 
 /// A frame with its hands.
 #[derive(Clone)]
@@ -14,6 +20,17 @@ pub struct LiveScene {
     pub frame: Arc<Frame>,
     /// Its hands.
     pub hands: Arc<FrameHands>,
+}
+
+/// What happened since somebody last looked.
+#[derive(Clone, Default)]
+pub struct LiveNews {
+    /// The newest scene, if there is a new one.
+    pub scene: Option<LiveScene>,
+    /// The hands of all frames, those of the scene included, in order.
+    pub hands: VecDeque<Arc<FrameHands>>,
+    /// What the second pass has refined.
+    pub refined: VecDeque<Arc<Refinement>>,
 }
 
 /// Takes a run's events on one thread and gives its state to another. Neither waits for the other longer
@@ -25,7 +42,7 @@ pub struct LiveFeed {
 
 #[derive(Default)]
 struct State {
-    newest: Option<LiveScene>,
+    news: LiveNews,
     tally: Tally,
     ended: bool,
 }
@@ -38,26 +55,29 @@ impl LiveFeed {
 
     /// Takes one event of the run.
     pub fn event(&self, event: &Event) {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         state.tally.event(Instant::now(), event);
         match event {
             Event::Frame { frame, hands } => {
-                state.newest = Some(LiveScene { frame: Arc::clone(frame), hands: Arc::clone(hands) });
+                state.news.scene = Some(LiveScene { frame: Arc::clone(frame), hands: Arc::clone(hands) });
+                keep(&mut state.news.hands, hands, FRAMES_KEPT);
             }
+            Event::Refined(refinement) => keep(&mut state.news.refined, refinement, REFINED_KEPT),
             Event::Finished => state.ended = true,
             Event::Started(_)
-            | Event::Refined(_)
+            | Event::SecondPass(_)
             | Event::Dropped { .. }
             | Event::Warning(_)
             | Event::Trouble(_) => {}
         }
-        drop(state);
+        drop(guard);
         (self.wake)();
     }
 
-    /// The newest scene, once.
-    pub fn take(&self) -> Option<LiveScene> {
-        self.state().newest.take()
+    /// What is new since the last call.
+    pub fn take(&self) -> LiveNews {
+        std::mem::take(&mut self.state().news)
     }
 
     /// The numbers of the last seconds.
@@ -75,6 +95,13 @@ impl LiveFeed {
     }
 }
 
+fn keep<T>(kept: &mut VecDeque<Arc<T>>, newest: &Arc<T>, most: usize) {
+    if kept.len() == most {
+        kept.pop_front();
+    }
+    kept.push_back(Arc::clone(newest));
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +111,7 @@ mod tests {
     use crate::frame::{PictureSize, Timestamp};
 
     #[test]
-    fn the_newest_scene_wins_and_is_given_once() {
+    fn the_newest_scene_wins_and_is_given_once_with_the_hands_of_all() {
         let woken = Arc::new(AtomicU64::new(0));
         let feed = LiveFeed::new({
             let woken = woken.clone();
@@ -107,8 +134,9 @@ mod tests {
             };
             feed.event(&Event::Frame { frame: Arc::new(frame), hands: Arc::new(hands) });
         }
-        assert_eq!(feed.take().map(|scene| scene.hands.sequence), Some(2));
-        assert!(feed.take().is_none() && !feed.ended());
+        let LiveNews { scene, hands, .. } = feed.take();
+        assert_eq!((scene.map(|scene| scene.hands.sequence), hands.len()), (Some(2), 3));
+        assert!(feed.take().scene.is_none() && !feed.ended());
         feed.event(&Event::Finished);
         assert!(feed.ended());
         assert_eq!((woken.load(Ordering::Relaxed), feed.numbers().frames), (4, 3));

@@ -13,8 +13,8 @@ mod scene_view;
 #[cfg(feature = "window")]
 mod window;
 
-pub use feed::{LiveFeed, LiveScene};
-pub use numbers::{LiveNumbers, StageNumbers};
+pub use feed::{LiveFeed, LiveNews, LiveScene};
+pub use numbers::{LiveNumbers, SecondPassNumbers, StageNumbers};
 #[cfg(feature = "render")]
 pub use scene_view::LiveView;
 #[cfg(feature = "window")]

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, FrameHands, RunInfo};
+use crate::event::{Event, FrameHands, Refinement, RunInfo, SecondPassStatus};
+use crate::frame::Timestamp;
 
 /// What "the last seconds" are.
 pub(super) const WINDOW: Duration = Duration::from_secs(5);
@@ -19,6 +20,19 @@ pub struct StageNumbers {
     pub stage: &'static str,
     /// Median, milliseconds.
     pub p50: f64,
+}
+
+/// How the second pass keeps up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SecondPassNumbers {
+    /// What it says of itself.
+    pub status: SecondPassStatus,
+    /// From the newest frame that is refined to the newest there is, seconds; `None` before the first chunk.
+    pub behind: Option<f64>,
+    /// Number of the newest refined chunk.
+    pub revision: u64,
+    /// Time its refinement took, seconds.
+    pub took: f64,
 }
 
 /// The numbers of a run: of its last five seconds, where nothing else is said.
@@ -44,6 +58,8 @@ pub struct LiveNumbers {
     pub timeline: Vec<[f32; 2]>,
     /// For each frame dropped how many seconds ago that was told.
     pub drops: Vec<f32>,
+    /// The second pass, in a run that has one.
+    pub second_pass: Option<SecondPassNumbers>,
     /// Seconds since the newest frame; `None` before the first.
     pub silence: Option<f64>,
     /// The newest warning, while it is fresh.
@@ -58,7 +74,9 @@ pub(super) struct Tally {
     run: Option<Arc<RunInfo>>,
     recent: VecDeque<(Instant, Arc<FrameHands>)>,
     recent_drops: VecDeque<(Instant, u64)>,
-    newest: Option<Instant>,
+    newest: Option<(Instant, Timestamp)>,
+    second_pass: Option<SecondPassStatus>,
+    refined: Option<Arc<Refinement>>,
     hands: usize,
     frames: u64,
     dropped: u64,
@@ -74,7 +92,7 @@ impl Tally {
             Event::Frame { hands, .. } => {
                 self.frames += 1;
                 self.hands = hands.hands.len();
-                self.newest = Some(now);
+                self.newest = Some((now, hands.timestamp));
                 self.recent.push_back((now, Arc::clone(hands)));
             }
             Event::Dropped { count } => {
@@ -83,7 +101,8 @@ impl Tally {
             }
             Event::Warning(sentence) => self.warning = Some((now, sentence.clone())),
             Event::Trouble(trouble) => self.warning = Some((now, trouble.to_string())),
-            Event::Refined(_) => {}
+            Event::Refined(refinement) => self.refined = Some(Arc::clone(refinement)),
+            Event::SecondPass(status) => self.second_pass = Some(*status),
             Event::Finished => self.ended = true,
         }
         let old = |at: Instant| now.saturating_duration_since(at) > WINDOW;
@@ -129,13 +148,29 @@ impl Tally {
             drops: drops
                 .flat_map(|(at, count)| std::iter::repeat_n(ago(*at).as_secs_f32(), *count as usize))
                 .collect(),
-            silence: self.newest.map(|at| ago(at).as_secs_f64()),
+            second_pass: self.second_pass.map(|status| self.second_pass(status)),
+            silence: self.newest.map(|(at, _)| ago(at).as_secs_f64()),
             warning: self
                 .warning
                 .as_ref()
                 .filter(|(at, _)| ago(*at) <= WARNING_SHOWN)
                 .map(|(_, sentence)| sentence.clone()),
             ended: self.ended,
+        }
+    }
+}
+
+impl Tally {
+    fn second_pass(&self, status: SecondPassStatus) -> SecondPassNumbers {
+        let Some(refinement) = &self.refined else {
+            return SecondPassNumbers { status, ..SecondPassNumbers::default() };
+        };
+        let last = refinement.frames.last().zip(self.newest);
+        SecondPassNumbers {
+            status,
+            behind: last.map(|(frame, (_, newest))| newest.since(frame.timestamp).as_secs_f64()),
+            revision: refinement.revision,
+            took: refinement.took.as_secs_f64(),
         }
     }
 }
@@ -164,7 +199,15 @@ impl fmt::Display for LiveNumbers {
         for stage in &self.stages {
             write!(f, "  {} {:.1}", stage.stage, stage.p50)?;
         }
-        write!(f, "  dropped {} of {}  hands {}", self.dropped, self.frames + self.dropped, self.hands)
+        write!(f, "  dropped {} of {}  hands {}", self.dropped, self.frames + self.dropped, self.hands)?;
+        let Some(SecondPassNumbers { status, behind, revision, .. }) = self.second_pass else {
+            return Ok(());
+        };
+        write!(f, "  camera {}", status.odometry.unwrap_or("-"))?;
+        if let Some(behind) = behind {
+            write!(f, "  chunk {revision}, {behind:.1} s behind")?;
+        }
+        write!(f, ", {} waited, {} merged, {} dropped", status.waited, status.merged, status.dropped)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use nalgebra::Isometry3;
 
-use super::numbers::{LiveNumbers, WINDOW};
+use super::numbers::{LiveNumbers, SecondPassNumbers, WINDOW};
 use crate::geometry::Pixel;
 use crate::render::{Area, Background, Colour, Light, Panel, Projection, Stroke, View};
 use crate::view::text;
@@ -10,7 +10,7 @@ use crate::view::text;
 /// Distance from the edges and between columns, pixels.
 const EDGE: f32 = 18.0;
 /// Where the columns begin, as parts of the width; the last is the timeline.
-const COLUMNS: [f32; 3] = [0.19, 0.40, 0.645];
+const COLUMNS: [f32; 4] = [0.15, 0.325, 0.505, 0.705];
 /// Base line of the titles, of the large numbers, of the first small line, and the way to the next.
 const TITLE_LINE: f32 = 26.0;
 const LARGE_LINE: f32 = 70.0;
@@ -22,7 +22,7 @@ const TEXT: f32 = 10.0;
 /// Stages shown; the slowest where there are more.
 const STAGES: usize = 6;
 /// Width of the names of the stages, pixels, and height of their bars.
-const STAGE_NAME: f32 = 92.0;
+const STAGE_NAME: f32 = 76.0;
 const BAR: f32 = 3.0;
 /// The timeline reaches at least so far, milliseconds, and has a line at each step.
 const TIMELINE_MS: f32 = 40.0;
@@ -47,10 +47,11 @@ pub(super) fn panel(area: Area, numbers: &LiveNumbers, held: bool) -> Panel<'sta
     let mut strokes = Vec::new();
     let (width, height) = (area.size.width as f32, area.size.height as f32);
     strokes.push(Stroke::line(Pixel::new(0.0, 0.0), Pixel::new(width, 0.0), 0.8, RULE));
-    let [latency, stages, timeline] = COLUMNS.map(|part| (part * width).round());
+    let [latency, stages, behind, timeline] = COLUMNS.map(|part| (part * width).round());
     rate(&mut strokes, EDGE, numbers, held);
     capture_to_pose(&mut strokes, latency, numbers);
-    stage_bars(&mut strokes, stages, timeline - EDGE - stages, numbers);
+    stage_bars(&mut strokes, stages, behind - 1.5 * EDGE - stages, numbers);
+    second_pass(&mut strokes, behind, numbers.second_pass.as_ref());
     let room = [Pixel::new(timeline, TITLE_LINE + 14.0), Pixel::new(width - EDGE, height - 34.0)];
     draw_timeline(&mut strokes, room, numbers);
     let keys = Pixel::new(width - EDGE - text::width(KEYS, TEXT), height - 12.0);
@@ -139,6 +140,28 @@ fn stage_bars(strokes: &mut Vec<Stroke>, x: f32, width: f32, numbers: &LiveNumbe
             BAR_COLOUR,
         ));
     }
+}
+
+/// How far behind the refined hands are, and how the threads behind the front end keep up.
+fn second_pass(strokes: &mut Vec<Stroke>, x: f32, numbers: Option<&SecondPassNumbers>) {
+    title(strokes, x, "second pass");
+    let Some(SecondPassNumbers { status, behind, revision, took }) = numbers else {
+        return small(strokes, x, 0, TITLE, "off");
+    };
+    match behind {
+        Some(behind) => {
+            large(strokes, x, &format!("{behind:.1}"), "s behind");
+            small(strokes, x, 0, LABEL, &format!("chunk {revision} refined in {took:.2} s"));
+        }
+        None => small(strokes, x, 0, TITLE, "first chunk under way"),
+    }
+    let camera = status.odometry.map_or("camera taken as still".into(), |state| {
+        format!("camera {}, skipped {}", state.replace('_', " "), status.skipped)
+    });
+    small(strokes, x, 1, if status.odometry == Some("lost") { WARNING } else { LABEL }, &camera);
+    let colour = if status.dropped > 0 { WARNING } else { LABEL };
+    let counts = format!("waited {}, merged {}, dropped {}", status.waited, status.merged, status.dropped);
+    small(strokes, x, 2, colour, &counts);
 }
 
 /// The latency of every frame of the last seconds, the newest at the right, and every drop.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::feed::LiveScene;
+use super::feed::{LiveNews, LiveScene};
 use super::numbers::LiveNumbers;
 use super::numbers_panel;
-use crate::event::RunInfo;
+use crate::event::{FrameHands, RunInfo};
 use crate::frame::PictureSize;
 use crate::hand::HandModel;
 use crate::render::{RenderError, Renderer, Scene, Screen};
@@ -17,6 +17,7 @@ pub struct LiveView {
     renderer: Renderer,
     scene: HandScene,
     frame: PictureSize,
+    second_pass: bool,
     numbers_shown: bool,
     held: bool,
     /// The last frame whose hands the side view has taken.
@@ -24,21 +25,32 @@ pub struct LiveView {
 }
 
 impl LiveView {
-    /// Pictures of `size` of one run.
+    /// Pictures of `size` of one run, with or without a second pass.
     ///
     /// # Errors
     /// [`RenderError`] where this machine cannot draw.
-    pub fn new(run: &RunInfo, hand_model: Arc<HandModel>, size: PictureSize) -> Result<Self, RenderError> {
-        Ok(Self::drawn_by(Renderer::new(size)?, run, hand_model))
+    pub fn new(
+        run: &RunInfo,
+        hand_model: Arc<HandModel>,
+        size: PictureSize,
+        second_pass: bool,
+    ) -> Result<Self, RenderError> {
+        Ok(Self::drawn_by(Renderer::new(size)?, run, hand_model, second_pass))
     }
 
     /// Pictures by an open renderer, of its size.
-    pub fn drawn_by(renderer: Renderer, run: &RunInfo, hand_model: Arc<HandModel>) -> Self {
-        let layout = Layout::window(renderer.size(), run.size, true);
+    pub fn drawn_by(
+        renderer: Renderer,
+        run: &RunInfo,
+        hand_model: Arc<HandModel>,
+        second_pass: bool,
+    ) -> Self {
+        let layout = Layout::window(renderer.size(), run.size, true, second_pass);
         Self {
             scene: HandScene::new(run, hand_model, layout),
             frame: run.size,
             renderer,
+            second_pass,
             numbers_shown: true,
             held: false,
             advanced: None,
@@ -63,7 +75,7 @@ impl LiveView {
     /// Shows the numbers or leaves their room to the scene.
     pub fn show_numbers(&mut self, shown: bool) {
         self.numbers_shown = shown;
-        self.scene.arrange(Layout::window(self.size(), self.frame, shown));
+        self.scene.arrange(Layout::window(self.size(), self.frame, shown, self.second_pass));
     }
 
     /// Draws pictures of another size from now on.
@@ -79,6 +91,20 @@ impl LiveView {
     /// Fits `screen` to a window that is now `size` pixels large.
     pub fn fit(&self, screen: &mut Screen, size: PictureSize) {
         self.renderer.fit(screen, size);
+    }
+
+    /// Takes what happened since the last picture.
+    pub fn follow(&mut self, news: &LiveNews) {
+        news.refined.iter().for_each(|refinement| self.scene.refined(refinement));
+        news.hands.iter().for_each(|hands| self.advance(hands));
+    }
+
+    /// Takes the hands of a frame, once.
+    fn advance(&mut self, hands: &FrameHands) {
+        if self.advanced.is_none_or(|newest| hands.sequence > newest) {
+            self.advanced = Some(hands.sequence);
+            self.scene.advance(hands);
+        }
     }
 
     /// The picture of a scene, or of the numbers alone while there is none: RGB bytes of [`Self::size`].
@@ -109,14 +135,14 @@ impl LiveView {
         numbers: &LiveNumbers,
         draw: impl FnOnce(&mut Renderer, &Scene) -> T,
     ) -> T {
-        if let Some(LiveScene { hands, .. }) = live
-            && self.advanced.replace(hands.sequence) != Some(hands.sequence)
-        {
-            self.scene.advance(hands);
-        }
-        let meshes = live.map_or_else(Vec::new, |live| self.scene.meshes(&live.hands));
-        let mut panels =
-            live.map_or_else(Vec::new, |live| self.scene.panels(&live.frame, &live.hands, &meshes));
+        let meshes = live.map(|LiveScene { hands, .. }| {
+            self.advance(hands);
+            self.scene.meshes(hands)
+        });
+        let mut panels = match (live, &meshes) {
+            (Some(live), Some(meshes)) => self.scene.panels(&live.frame, &live.hands, meshes),
+            _ => Vec::new(),
+        };
         if let Some(area) = self.scene.layout().numbers {
             panels.push(numbers_panel::panel(area, numbers, self.held));
         }

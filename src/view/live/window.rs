@@ -53,6 +53,8 @@ pub enum WindowError {
 pub struct WindowOptions {
     /// Folder for stills.
     pub stills: PathBuf,
+    /// Whether the run has a second pass.
+    pub second_pass: bool,
     /// Shows the camera's picture as in a mirror at first.
     pub mirrored: bool,
     /// Closes the window when the run is over, instead of showing its last frame.
@@ -143,18 +145,20 @@ impl App {
         let window = Arc::new(window);
         let physical = pixels(window.inner_size());
         let (renderer, screen) = Renderer::for_window(Arc::clone(&window), physical, picture_size(&window))?;
-        let mut view = LiveView::drawn_by(renderer, &self.run, Arc::clone(&self.hand_model));
+        let mut view =
+            LiveView::drawn_by(renderer, &self.run, Arc::clone(&self.hand_model), self.options.second_pass);
         view.set_mirrored(self.mirrored);
         Ok(Open { window, view, screen })
     }
 
     /// Draws the newest scene, or the held one.
     fn draw(&mut self) -> Result<(), WindowError> {
-        let newest = self.feed.take();
-        if !self.held || self.scene.is_none() {
-            self.scene = newest.or_else(|| self.scene.take());
-        }
         let Some(open) = &mut self.open else { return Ok(()) };
+        if !self.held || self.scene.is_none() {
+            let news = self.feed.take();
+            open.view.follow(&news);
+            self.scene = news.scene.or_else(|| self.scene.take());
+        }
         open.view.show(self.scene.as_ref(), &self.feed.numbers(), &mut open.screen)?;
         Ok(())
     }

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use handstream::detect::{Detections, HandTracker, TrackerConfig};
+use handstream::detect::{Detections, HandTracker, Search, TrackerConfig};
 use handstream::event::{Side, TrackId};
 use handstream::frame::{Frame, PictureSize, Timestamp};
 use handstream::jobs::InOrder;
@@ -54,6 +54,28 @@ fn two_fast_hands_are_two_tracks_that_keep_their_sides() {
     let tracks: Vec<_> = seen.keys().copied().collect();
     assert_eq!(tracks, [(TrackId(0), "right"), (TrackId(1), "left")]);
     assert!(seen.values().all(|&count| count >= 230), "{seen:?}");
+}
+
+#[test]
+fn searched_behind_a_second_hand_is_seen_at_most_a_few_frames_later() {
+    let clip = "webcam_two_hands_tutting_a";
+    let (Some(path), Some(at_once)) = (shared(&format!("footage/video/{clip}.mp4")), track(clip)) else {
+        return;
+    };
+    for (least, most_missing) in [(true, 20), (false, 4)] {
+        let config = TrackerConfig { search: Search::Behind, ..TrackerConfig::default() };
+        let Some(mut tracker) = tracker(config) else { return };
+        let Some(frames) = video_frames(&path, HD) else { return };
+        let mut missing = 0;
+        for (frame, expected) in frames.zip(&at_once) {
+            let detections = tracker.process(&frame, &InOrder);
+            assert_sound(&detections);
+            missing += expected.hands.len().saturating_sub(detections.hands.len());
+            tracker.search_behind(&frame, &|| least);
+        }
+        println!("pauses at once: {least}; {missing} hands later than at once");
+        assert!(missing <= most_missing, "{missing} hands missing, pauses at once: {least}");
+    }
 }
 
 #[test]

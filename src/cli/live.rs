@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use handstream::detect::Search;
 use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, SecondPass, Session};
 use handstream::event::{Event, RunInfo};
 use handstream::frame::PictureSize;
@@ -91,6 +92,7 @@ impl LiveArgs {
         let mut config = FrontEndConfig::default();
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
+        config.tracker.search = Search::Behind;
         let delivery = Delivery::Newest { paced };
         let second_pass =
             self.second_pass.start(model.clone(), &camera, info.fps, delivery, false, self.frames)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use handstream::detect::Search;
 use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile};
 use handstream::event::Event;
 use handstream::frame::PictureSize;
@@ -139,6 +140,9 @@ impl TrackArgs {
         let mut config = FrontEndConfig { profile: self.profile()?, ..FrontEndConfig::default() };
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
+        if delivery != Delivery::Every {
+            config.tracker.search = Search::Behind;
+        }
         config.fit.shape.hand_length_mm = self.hand_length;
         let out = self.out.clone();
         let fps = source.info().fps;

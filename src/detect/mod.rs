@@ -19,4 +19,5 @@ mod tracker;
 
 pub use error::DetectError;
 
+pub use follow::Search;
 pub use tracker::{Detections, Hand2d, HandTracker, TrackerConfig};

@@ -27,6 +27,8 @@ const VALUES: usize = 4 + 2 * PALM_KEYPOINTS;
 const LOGIT_LIMIT: f32 = 100.0;
 /// Boxes that overlap the best one by more than this are averaged into it.
 const MERGE_OVERLAP: f32 = 0.3;
+/// Part of a search that is done at least each time, so that it ends even where nobody ever has time for it.
+const LEAST_PART: f32 = 0.125;
 
 /// A detected palm in picture pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,10 +71,30 @@ impl PalmDetector {
 
     /// Palms with a score of at least `min_score`, best first.
     pub fn detect(&mut self, frame: &Frame, min_score: f32) -> &[Palm] {
-        crop::<INPUT>(frame, &letterbox(frame.size), Outside::Black, self.network.input_mut());
+        self.begin(frame);
         self.network.run();
+        self.palms(frame.size, min_score)
+    }
+
+    /// Takes a picture up, to be searched by [`advance`](Self::advance).
+    pub fn begin(&mut self, frame: &Frame) {
+        crop::<INPUT>(frame, &letterbox(frame.size), Outside::Black, self.network.input_mut());
+        self.network.begin();
+    }
+
+    /// Searches on until `pause` says so; the palms once the search is complete. `size` is that of the picture.
+    pub fn advance(
+        &mut self,
+        size: PictureSize,
+        min_score: f32,
+        pause: &dyn Fn() -> bool,
+    ) -> Option<&[Palm]> {
+        self.network.advance(LEAST_PART, pause).then(|| self.palms(size, min_score))
+    }
+
+    fn palms(&mut self, size: PictureSize, min_score: f32) -> &[Palm] {
         let (boxes, logits) = (self.network.output(0), self.network.output(1));
-        decode(boxes, logits, &self.anchors, frame.size, min_score, &mut self.candidates);
+        decode(boxes, logits, &self.anchors, size, min_score, &mut self.candidates);
         merge(&mut self.candidates, &mut self.palms);
         &self.palms
     }

@@ -6,7 +6,7 @@ use nalgebra::Vector3;
 
 use super::duplicates::distinct;
 use super::error::DetectError;
-use super::follow::{FollowConfig, Follower};
+use super::follow::{FollowConfig, Follower, Search};
 use super::identity::{Identified, Identity, Sighting};
 use super::landmark::FoundHand;
 use crate::event::{KEYPOINTS, Side, StageTime, TrackId};
@@ -25,6 +25,8 @@ pub struct TrackerConfig {
     pub min_tracking_confidence: f32,
     /// True where the source mirrors its pictures, as selfie views do. Default false.
     pub mirrored: bool,
+    /// When the picture is searched for new hands. Default with every frame, as in the released graph.
+    pub search: Search,
     /// Searches every frame afresh and continues no track: for pictures that do not follow each other.
     /// Default false.
     pub detect_every_frame: bool,
@@ -37,6 +39,7 @@ impl Default for TrackerConfig {
             min_detection_confidence: 0.5,
             min_tracking_confidence: 0.5,
             mirrored: false,
+            search: Search::default(),
             detect_every_frame: false,
         }
     }
@@ -88,6 +91,7 @@ impl HandTracker {
     /// Where a file is no readable model, or not the one it should be.
     pub fn new(palm_model: &[u8], landmark_model: &[u8], config: TrackerConfig) -> Result<Self, DetectError> {
         let follow = FollowConfig {
+            search: config.search,
             max_hands: config.max_hands,
             min_detection_confidence: config.min_detection_confidence,
             min_tracking_confidence: config.min_tracking_confidence,
@@ -98,7 +102,7 @@ impl HandTracker {
 
     /// Looks at the next frame. A frame whose bytes do not fill its size holds no hands.
     pub fn process(&mut self, frame: &Frame, jobs: &dyn Jobs) -> Detections {
-        if frame.size.rgb_bytes() == 0 || frame.pixels.len() < frame.size.rgb_bytes() {
+        if !is_whole(frame) {
             return Detections::default();
         }
         if self.config.detect_every_frame {
@@ -125,8 +129,16 @@ impl HandTracker {
 
     /// Forgets all hands, as at the start; numbers of tracks are not used again.
     pub fn reset(&mut self) {
-        self.follower.follow([]);
+        self.follower.reset();
         self.identity.forget();
+    }
+
+    /// With [`Search::Behind`], searches `frame` for new hands until `pause` says so; else nothing. To be called after
+    /// [`process`](Self::process) with the same frame, when its hands are on their way.
+    pub fn search_behind(&mut self, frame: &Frame, pause: &dyn Fn() -> bool) {
+        if is_whole(frame) {
+            self.follower.search_behind(frame, pause);
+        }
     }
 
     fn sighting(&self, hand: &FoundHand) -> Sighting {
@@ -135,6 +147,11 @@ impl HandTracker {
         let size = hand.next_region().side;
         Sighting { keypoints: hand.keypoints, size, presence: hand.presence, right }
     }
+}
+
+/// Whether there are pixels, and as many as the size says.
+fn is_whole(frame: &Frame) -> bool {
+    frame.size.rgb_bytes() > 0 && frame.pixels.len() >= frame.size.rgb_bytes()
 }
 
 fn hand_2d(hand: &FoundHand, sighting: &Sighting, named: &Identified) -> Hand2d {

@@ -91,6 +91,15 @@ impl Capture {
         }
     }
 
+    /// Whether a frame waits that is newer than the last one taken. Never where every frame is delivered: there
+    /// nobody is in a hurry.
+    pub fn frame_waits(&self) -> bool {
+        match &self.feed {
+            Feed::Every(_) => false,
+            Feed::Newest { slot, .. } => !slot.is_empty(),
+        }
+    }
+
     /// Frames dropped since this was last asked.
     pub fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Ordering::Relaxed)

@@ -138,6 +138,10 @@ impl FrontEnd for HandFrontEnd {
         let tracked = hands.iter().zip(posed).filter_map(|(hand, posed)| Some(tracked_hand(hand, posed?)));
         Processed { hands: tracked.collect(), stages, warning, ..Processed::default() }
     }
+
+    fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {
+        self.tracker.search_behind(frame, next_waits);
+    }
 }
 
 fn input(hand: &Hand2d) -> HandInput {

@@ -27,6 +27,10 @@ impl<F: FrontEnd> FrontEnd for OnPath<F> {
         }
         processed
     }
+
+    fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {
+        self.front_end.behind(frame, next_waits);
+    }
 }
 
 #[cfg(test)]

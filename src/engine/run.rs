@@ -21,6 +21,12 @@ const EVENTS_UNDER_WAY: usize = 16;
 pub trait FrontEnd: Send {
     /// The hands of `frame`. Frames come in capture order.
     fn process(&mut self, frame: &Frame) -> Processed;
+
+    /// Work that the hands of `frame` need not wait for: called when they are published. It should return soon
+    /// after `next_waits` is true.
+    fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {
+        let _ = (frame, next_waits);
+    }
 }
 
 /// What a front end made of one frame.
@@ -95,11 +101,17 @@ fn follow(
     while let Some(next) = capture.next_frame() {
         let told = match next {
             Ok(captured) => {
-                let (event, warning) = process(front_end, captured, delivery);
+                let Captured { frame, captured } = captured;
+                let frame = Arc::new(frame);
+                let (event, warning) = process(front_end, &frame, captured, delivery);
                 let dropped = capture.take_dropped();
-                (dropped == 0 || teller.tell(Event::Dropped { count: dropped }))
+                let told = (dropped == 0 || teller.tell(Event::Dropped { count: dropped }))
                     && warning.is_none_or(|sentence| teller.tell(Event::Warning(sentence)))
-                    && teller.tell(event)
+                    && teller.tell(event);
+                if told {
+                    front_end.behind(&frame, &|| capture.frame_waits() || stop.load(Ordering::Relaxed));
+                }
+                told
             }
             Err(error) => teller.tell(Event::Warning(error.to_string())),
         };
@@ -121,22 +133,27 @@ fn follow(
     }
 }
 
-fn process(front_end: &mut dyn FrontEnd, captured: Captured, delivery: Delivery) -> (Event, Option<String>) {
+fn process(
+    front_end: &mut dyn FrontEnd,
+    frame: &Arc<Frame>,
+    captured: Instant,
+    delivery: Delivery,
+) -> (Event, Option<String>) {
     let taken = Instant::now();
-    let Processed { hands, world_from_camera, stages, warning } = front_end.process(&captured.frame);
+    let Processed { hands, world_from_camera, stages, warning } = front_end.process(frame);
     let since = match delivery {
         Delivery::Every => taken,
-        Delivery::Newest { .. } => captured.captured,
+        Delivery::Newest { .. } => captured,
     };
     let hands = FrameHands {
-        sequence: captured.frame.sequence,
-        timestamp: captured.frame.timestamp,
+        sequence: frame.sequence,
+        timestamp: frame.timestamp,
         hands,
         world_from_camera,
         stages,
         total: since.elapsed(),
     };
-    (Event::Frame { frame: Arc::new(captured.frame), hands: Arc::new(hands) }, warning)
+    (Event::Frame { frame: frame.clone(), hands: Arc::new(hands) }, warning)
 }
 
 /// Hands events to the listener: offline it waits, live it drops what the listener has no time for.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use handstream::detect::Search;
 use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd};
 use handstream::event::RunInfo;
 use handstream::hand::HandModel;
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 
 use super::film::Film;
 use super::machine;
-use super::paced::{Pace, PacedRun, replay};
+use super::mediapipe::{Answer, MediaPipe};
+use super::paced::{FrameTimes, Pace, PacedRun, TOTAL, WARM_UP, replay};
+use super::report::{self, Heading, Plotted};
 use super::statistics::{PARTS, Samples};
 use crate::cli::intrinsics::IntrinsicsArgs;
 use crate::cli::second_pass::SecondPassArgs;
@@ -21,6 +24,11 @@ use crate::cli::setup;
 
 /// Milliseconds in a second.
 const SECOND: f64 = 1e3;
+/// Names of the two ways to replay.
+const IDLE: &str = "background idle";
+const BUSY: &str = "background busy";
+/// Hands that both programs follow at most.
+const MOST_HANDS: usize = 2;
 
 #[derive(Args)]
 pub struct LatencyArgs {
@@ -44,13 +52,51 @@ pub struct LatencyArgs {
     /// Memory for pictures decoded ahead, megabytes; what does not fit is left out, and that is said.
     #[arg(long, value_name = "MB", default_value_t = 2048)]
     memory: usize,
+    /// When the picture is searched for hands not followed yet.
+    #[arg(long, value_enum, default_value_t)]
+    search: SearchName,
+    /// Also replay the same pictures to another program, in turns with ours.
+    #[arg(long, value_enum)]
+    vs: Option<Rival>,
+    /// The Python that has it; default: that of HANDSTREAM_PYTHON, else python3.
+    #[arg(long, value_name = "PATH", requires = "vs")]
+    python: Option<PathBuf>,
     /// Write all numbers here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page with plots here.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     intrinsics: IntrinsicsArgs,
     #[command(flatten)]
     second_pass: SecondPassArgs,
+}
+
+/// [`Search`], as a user types it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum SearchName {
+    /// Before the frame's hands are published, as offline.
+    WithFrame,
+    /// Behind the publication, as `live` does.
+    #[default]
+    Behind,
+}
+
+impl From<SearchName> for Search {
+    fn from(name: SearchName) -> Self {
+        match name {
+            SearchName::WithFrame => Search::WithFrame,
+            SearchName::Behind => Search::Behind,
+        }
+    }
+}
+
+/// What we are compared with.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rival {
+    /// MediaPipe's own Python package: only the time of its calls counts, not its waiting.
+    Mediapipe,
 }
 
 /// What the background does during a replay.
@@ -78,21 +124,58 @@ impl LatencyArgs {
                 self.memory
             );
         }
-        let mut idle = PacedRun::default();
-        let mut busy = PacedRun::default();
+        let mut rival = match self.vs {
+            Some(Rival::Mediapipe) => Some(MediaPipe::start(self.python.as_deref(), &film, MOST_HANDS)?),
+            None => None,
+        };
+        let mut measured = Measured::default();
         for _ in 0..self.rounds {
-            idle.extend(self.replay(&film, Background::Idle)?);
-            busy.extend(self.replay(&film, Background::Busy)?);
+            measured.idle.extend(self.replay(&film, Background::Idle)?);
+            measured.busy.extend(self.replay(&film, Background::Busy)?);
+            if let Some(rival) = &mut rival {
+                measured.mediapipe.extend(rival.replay(f64::from(self.fps))?);
+            }
         }
+        measured.version = rival.map(|rival| rival.version.clone());
+        self.tell(&film, measured)
+    }
+
+    /// Prints the tables and writes the files.
+    fn tell(&self, film: &Film, measured: Measured) -> Result<()> {
         let deadline = self.deadline.unwrap_or(SECOND / f64::from(self.fps));
-        let json = self.results(&film, &idle, &busy, deadline);
-        print_table("background idle", &idle, deadline);
-        print_table("background busy", &busy, deadline);
+        let json = self.results(film, &measured, deadline);
+        print_table(IDLE, &measured.idle, deadline);
+        print_table(BUSY, &measured.busy, deadline);
+        if let Some(version) = &measured.version {
+            let times: Samples = measured.mediapipe.iter().map(|answer| answer.took).collect();
+            print!("  {:<12}", "mediapipe");
+            PARTS.iter().for_each(|(_, part)| print!(" {:>8.2}", times.quantile(*part)));
+            println!("  ({version}, its calls alone)");
+        }
         if let Some(path) = &self.json {
             std::fs::write(path, format!("{json:#}\n"))
                 .with_context(|| format!("{} cannot be written", path.display()))?;
         }
-        Ok(())
+        match &self.report {
+            Some(path) => report::write(path, &self.heading(film, deadline), &measured.plotted()),
+            None => Ok(()),
+        }
+    }
+
+    fn heading(&self, film: &Film, deadline: f64) -> Heading {
+        let machine = machine::describe();
+        Heading {
+            source: film.info.name.clone(),
+            picture: film.info.size.to_string(),
+            fps: f64::from(self.fps),
+            deadline,
+            machine: format!(
+                "{}, {} cores",
+                machine["processor"].as_str().unwrap_or("unknown processor"),
+                machine["cores"]
+            ),
+            command: machine::command(),
+        }
     }
 
     /// One replay with a fresh front end.
@@ -116,25 +199,50 @@ impl LatencyArgs {
             }
         };
         let models = setup::models()?;
-        let mut front_end = HandFrontEnd::new(&models, model, camera, FrontEndConfig::default())?;
-        let pace = Pace { fps, read_rate: f64::from(self.read_rate) };
+        let mut config = FrontEndConfig::default();
+        config.tracker.search = self.search.into();
+        config.tracker.max_hands = MOST_HANDS;
+        let mut front_end = HandFrontEnd::new(&models, model, camera, config)?;
+        let abreast = self.search == SearchName::WithFrame;
+        let pace = Pace { fps, read_rate: f64::from(self.read_rate), abreast };
         replay(film, run_info, &mut front_end, second_pass, pace)
     }
 
-    fn results(&self, film: &Film, idle: &PacedRun, busy: &PacedRun, deadline: f64) -> Value {
+    fn results(&self, film: &Film, measured: &Measured, deadline: f64) -> Value {
+        let Measured { idle, busy, mediapipe, version } = measured;
         let mut results = busy.json(deadline);
-        let p99 = |run: &PacedRun| run.samples("total").quantile(0.99);
+        let total = |run: &PacedRun, part| run.samples(TOTAL).quantile(part);
+        let rival = version.as_ref().map(|version| {
+            let times: Samples = mediapipe.iter().map(|answer| answer.took).collect();
+            let ratio = |run, part| rounded(total(run, part) / times.quantile(part).max(f64::MIN_POSITIVE));
+            json!({
+                "what": "the time of its calls alone; ours from the due time on",
+                "version": version,
+                "frames": mediapipe.len(),
+                "hands": mediapipe.iter().map(|answer| answer.hands).sum::<usize>(),
+                "latency_ms": times.json(),
+                "ours_idle_to_it": {"p50": ratio(idle, 0.5), "p99": ratio(idle, 0.99)},
+                "ours_busy_to_it": {"p50": ratio(busy, 0.5), "p99": ratio(busy, 0.99)},
+            })
+        });
+        let memory = machine::memory().map(|[now, peak]| {
+            let pictures = film.frames.len() * film.info.size.rgb_bytes();
+            json!({"now": now, "peak": peak, "of_it_decoded_pictures": pictures})
+        });
+        let busy_to_idle = total(busy, 0.99) / total(idle, 0.99).max(f64::MIN_POSITIVE);
         let more = json!({
             "what": "milliseconds from a frame's due time to its published hands; top level: background busy",
+            "warm_up_frames": WARM_UP,
             "idle": idle.json(deadline),
-            "busy_to_idle_p99": p99(busy) / p99(idle).max(f64::MIN_POSITIVE),
+            "busy_to_idle_p99": rounded(busy_to_idle),
+            "mediapipe": rival,
             "source": film.info.name,
             "picture": film.info.size.to_string(),
             "fps": self.fps,
             "rounds": self.rounds,
-            "memory_bytes": machine::memory(),
+            "memory_bytes": memory,
             "machine": machine::describe(),
-            "command": std::env::args().collect::<Vec<_>>().join(" "),
+            "command": machine::command(),
             "version": env!("CARGO_PKG_VERSION"),
         });
         if let (Value::Object(results), Value::Object(more)) = (&mut results, more) {
@@ -142,6 +250,35 @@ impl LatencyArgs {
         }
         results
     }
+}
+
+/// All replays.
+#[derive(Default)]
+struct Measured {
+    idle: PacedRun,
+    busy: PacedRun,
+    mediapipe: Vec<Answer>,
+    /// Version of the rival, if it took part.
+    version: Option<String>,
+}
+
+impl Measured {
+    fn plotted(self) -> Vec<Plotted> {
+        let mut runs = vec![
+            Plotted { name: IDLE.into(), main: false, run: self.idle },
+            Plotted { name: BUSY.into(), main: true, run: self.busy },
+        ];
+        if let Some(version) = self.version {
+            let frame = |answer: &Answer| FrameTimes { total: answer.took, ..FrameTimes::default() };
+            let run = PacedRun { frames: self.mediapipe.iter().map(frame).collect(), ..PacedRun::default() };
+            runs.push(Plotted { name: format!("MediaPipe {version} for Python"), main: false, run });
+        }
+        runs
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 fn print_table(name: &str, run: &PacedRun, deadline: f64) {
@@ -155,7 +292,7 @@ fn print_table(name: &str, run: &PacedRun, deadline: f64) {
     print!("  {:<12}", "ms");
     PARTS.iter().for_each(|(part, _)| print!(" {part:>8}"));
     println!();
-    let rows = run.stages().into_iter().chain(["wait", "overhead", "total"]);
+    let rows = run.stages().into_iter().chain([TOTAL]);
     let rows = rows.map(|name| (name, run.samples(name)));
     let ages: Samples = run.ages.iter().copied().collect();
     for (name, samples) in rows.chain([("age at read", ages)]) {

@@ -15,6 +15,24 @@ pub fn describe() -> Value {
     })
 }
 
+/// What was typed, without the place of the program.
+pub fn command() -> String {
+    let words = std::env::args().skip(1);
+    std::iter::once("handstream".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Processor time of all cores so far, seconds: spent by programs, and stolen by other machines on the same
+/// hardware. `None` where the system does not tell.
+pub fn busy_and_stolen() -> Option<[f64; 2]> {
+    /// Ticks a second: fixed for what Linux tells programs.
+    const TICKS: f64 = 100.0;
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<f64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    let &[user, nice, system, _idle, _waiting, irq, soft, stolen, ..] = ticks.as_slice() else { return None };
+    Some([(user + nice + system + irq + soft) / TICKS, stolen / TICKS])
+}
+
 /// Memory of this process, bytes: now and at most; `None` where the system does not tell.
 pub fn memory() -> Option<[u64; 2]> {
     let kilobytes = |key| -> Option<u64> {

@@ -3,8 +3,11 @@
 mod film;
 mod latency;
 mod machine;
+mod mediapipe;
 mod paced;
+mod report;
 mod statistics;
+mod throughput;
 mod watch;
 
 use anyhow::Result;
@@ -20,6 +23,8 @@ pub struct BenchArgs {
 enum Bench {
     /// Replay a film as a camera would give it, and measure from each picture's due time to its pose.
     Latency(latency::LatencyArgs),
+    /// Track as fast as frames go: one after the other, and one stream on every core.
+    Throughput(throughput::ThroughputArgs),
 }
 
 impl BenchArgs {
@@ -30,6 +35,7 @@ impl BenchArgs {
     pub fn run(self) -> Result<()> {
         match self.what {
             Bench::Latency(args) => args.run(),
+            Bench::Throughput(args) => args.run(),
         }
     }
 }

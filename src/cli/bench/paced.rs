@@ -1,11 +1,11 @@
 //! One paced replay: every frame's way from its due time to its published hands.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use handstream::engine::{Delivery, FrontEnd, SecondPass, run};
+use handstream::engine::{Delivery, FrontEnd, PoseStore, PoseStoreConfig, SecondPass, run};
 use handstream::event::{Event, FrameHands, RunInfo};
 use serde_json::{Map, Value, json};
 
@@ -14,11 +14,18 @@ use super::machine;
 use super::statistics::Samples;
 use super::watch::{Reader, Watch, Watched, Work};
 
-/// Stages of the front end that run side by side: the longer one counts.
-const SIDE_BY_SIDE: [&str; 2] = ["palm", "landmark"];
+/// Stages of the front end that may run side by side.
+const PALM: &str = "palm";
+const LANDMARK: &str = "landmark";
+/// What there is beside the front end's own stages.
+const WAIT: &str = "wait";
+const OVERHEAD: &str = "overhead";
+pub const TOTAL: &str = "total";
+/// Frames of a replay before latencies are counted: memory and caches are cold.
+pub const WARM_UP: u64 = 10;
 
 /// One frame's way, milliseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FrameTimes {
     /// From the due time to the published hands.
     pub total: f64,
@@ -30,6 +37,23 @@ pub struct FrameTimes {
     pub stages: Vec<(&'static str, f64)>,
     /// Hands found.
     pub hands: usize,
+    /// Whether palm detector and landmark network ran side by side: then only the longer one counts.
+    pub abreast: bool,
+}
+
+impl FrameTimes {
+    /// What a stage adds to the total; the shorter of two that ran side by side adds nothing.
+    pub fn on_the_way(&self, stage: &str) -> f64 {
+        let took = |name| self.stages.iter().find(|(stage, _)| *stage == name).map_or(0.0, |(_, took)| *took);
+        match stage {
+            WAIT => self.wait,
+            OVERHEAD => self.overhead,
+            TOTAL => self.total,
+            PALM if self.abreast && took(PALM) < took(LANDMARK) => 0.0,
+            LANDMARK if self.abreast && took(LANDMARK) <= took(PALM) => 0.0,
+            _ => took(stage),
+        }
+    }
 }
 
 /// What one replay gave.
@@ -43,10 +67,13 @@ pub struct PacedRun {
     pub ages: Vec<f64>,
     /// Chunks that the second pass refined meanwhile.
     pub refined: u64,
-    /// Wall and processor time, seconds.
+    /// Wall time, seconds.
     pub wall: f64,
     /// Processor time of all threads, seconds.
     pub processor: Option<f64>,
+    /// Processor time of other programs meanwhile, and time stolen by other machines on the same hardware,
+    /// seconds.
+    pub others: Option<[f64; 2]>,
     /// What the run warned of.
     pub warnings: Vec<String>,
 }
@@ -58,6 +85,8 @@ pub struct Pace {
     pub fps: f64,
     /// Reads of the newest pose a second.
     pub read_rate: f64,
+    /// Whether palm detector and landmark network run side by side.
+    pub abreast: bool,
 }
 
 /// Replays `film` once through `front_end`, with `second_pass` beside it.
@@ -71,22 +100,30 @@ pub fn replay(
     second_pass: Option<SecondPass>,
     pace: Pace,
 ) -> Result<PacedRun> {
-    let watch = Watch::new();
+    let watch: Arc<Watch> = Arc::default();
     let mut watched = Watched::new(front_end, watch.clone());
-    let mut reader = Some(Reader::start(watch.clone(), pace.read_rate)?);
+    let store = Arc::new(PoseStore::new(PoseStoreConfig::default()));
+    let zero: Arc<OnceLock<Instant>> = Arc::default();
+    let mut reader = Some(Reader::start(store.clone(), zero.clone(), pace.read_rate)?);
     let mut result = PacedRun::default();
     let mut events: Vec<Arc<FrameHands>> = Vec::new();
     let last = film.frames.len() as u64 - 1;
-    let (began, spent) = (std::time::Instant::now(), machine::processor_time());
+    let (began, spent, beside) = (Instant::now(), machine::processor_time(), machine::busy_and_stolen());
     let mut listener = |event: &Event| -> Result<(), Infallible> {
+        store.event(event);
         match event {
             Event::Frame { hands, .. } => {
+                let before = hands.total + Duration::from_nanos(hands.timestamp.0.unsigned_abs());
+                if let Some(at) = watch.done(hands.sequence).and_then(|done| done.checked_sub(before)) {
+                    zero.get_or_init(|| at);
+                }
                 events.push(hands.clone());
                 if hands.sequence == last {
                     // What follows is the second pass alone: nobody moves any more.
                     result.ages = reader.take().map_or_else(Vec::new, Reader::finish);
                     result.wall = began.elapsed().as_secs_f64();
                     result.processor = cost(spent, machine::processor_time());
+                    result.others = others(beside, machine::busy_and_stolen(), result.processor);
                 }
             }
             Event::Dropped { count } => result.dropped += count,
@@ -100,7 +137,7 @@ pub fn replay(
     let delivery = Delivery::Newest { paced: true };
     let source = Box::new(film.at(pace.fps));
     let Ok(()) = run(source, run_info, &mut watched, delivery, Arc::default(), second_pass, &mut listener);
-    result.frames = times(&events, &watch.take());
+    result.frames = times(&events, &watch.take(), pace.abreast);
     Ok(result)
 }
 
@@ -108,10 +145,16 @@ fn cost(before: Option<Duration>, after: Option<Duration>) -> Option<f64> {
     Some(after?.saturating_sub(before?).as_secs_f64())
 }
 
+/// What is not ours of the processor time between two looks, and what was stolen.
+fn others(before: Option<[f64; 2]>, after: Option<[f64; 2]>, ours: Option<f64>) -> Option<[f64; 2]> {
+    let ([busy, stolen], [busy_then, stolen_then]) = (after?, before?);
+    Some([(busy - busy_then - ours?).max(0.0), (stolen - stolen_then).max(0.0)])
+}
+
 /// Joins what the engine told with what was watched from outside.
-fn times(events: &[Arc<FrameHands>], work: &[Work]) -> Vec<FrameTimes> {
+fn times(events: &[Arc<FrameHands>], work: &[Work], abreast: bool) -> Vec<FrameTimes> {
     let mut frames = Vec::with_capacity(events.len());
-    for hands in events {
+    for hands in events.iter().filter(|hands| hands.sequence >= WARM_UP) {
         let Some(at) = work.iter().position(|work| work.sequence == hands.sequence) else { continue };
         let Work { taken, done, .. } = work[at];
         let total = milliseconds(hands.total);
@@ -123,13 +166,11 @@ fn times(events: &[Arc<FrameHands>], work: &[Work]) -> Vec<FrameTimes> {
         };
         let stages: Vec<(&'static str, f64)> =
             hands.stages.iter().map(|stage| (stage.stage, milliseconds(stage.took))).collect();
-        let (abreast, after): (Vec<_>, Vec<_>) =
-            stages.iter().partition(|(stage, _)| SIDE_BY_SIDE.contains(stage));
-        let own = abreast.iter().map(|(_, took)| *took).fold(0.0, f64::max)
-            + after.iter().map(|(_, took)| took).sum::<f64>();
-        let overhead = (total - wait - own).max(0.0);
         let hands = hands.hands.len();
-        frames.push(FrameTimes { total, wait, overhead, stages, hands });
+        let mut frame = FrameTimes { total, wait, overhead: 0.0, stages, hands, abreast };
+        let own: f64 = frame.stages.iter().map(|(stage, _)| frame.on_the_way(stage)).sum();
+        frame.overhead = (total - wait - own).max(0.0);
+        frames.push(frame);
     }
     frames
 }
@@ -147,10 +188,12 @@ impl PacedRun {
         self.dropped += other.dropped;
         self.refined += other.refined;
         self.wall += other.wall;
-        self.processor = self.processor.or(Some(0.0)).zip(other.processor).map(|(a, b)| a + b);
+        self.processor = Some(self.processor.unwrap_or(0.0)).zip(other.processor).map(|(a, b)| a + b);
+        let sum = |([a, b], [c, d]): ([f64; 2], [f64; 2])| [a + c, b + d];
+        self.others = Some(self.others.unwrap_or_default()).zip(other.others).map(sum);
     }
 
-    /// Names of the stages in the order they ran.
+    /// Names of the stages in the order they ran, then what else makes the total.
     pub fn stages(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for (name, _) in self.frames.iter().flat_map(|frame| &frame.stages) {
@@ -158,18 +201,18 @@ impl PacedRun {
                 names.push(*name);
             }
         }
+        if !names.is_empty() {
+            names.extend([WAIT, OVERHEAD]);
+        }
         names
     }
 
-    /// The times of one stage; `wait`, `overhead` and `total` are stages too.
+    /// The times of one of [`stages`](Self::stages) or of the [`TOTAL`].
     pub fn samples(&self, stage: &str) -> Samples {
-        let of = |frame: &FrameTimes| match stage {
-            "total" => Some(frame.total),
-            "wait" => Some(frame.wait),
-            "overhead" => Some(frame.overhead),
-            _ => frame.stages.iter().find(|(name, _)| *name == stage).map(|(_, took)| *took),
-        };
-        self.frames.iter().filter_map(of).collect()
+        let own =
+            |frame: &FrameTimes| frame.stages.iter().find(|(name, _)| *name == stage).map(|(_, took)| *took);
+        let of = |frame: &FrameTimes| own(frame).unwrap_or_else(|| frame.on_the_way(stage));
+        self.frames.iter().map(of).collect()
     }
 
     /// Frames whose hands came later than `deadline` milliseconds after they were due.
@@ -179,7 +222,7 @@ impl PacedRun {
 
     /// All its numbers.
     pub fn json(&self, deadline: f64) -> Value {
-        let names = self.stages().into_iter().chain(["wait", "overhead", "total"]);
+        let names = self.stages().into_iter().chain([TOTAL]);
         let latency: Map<String, Value> =
             names.map(|name| (name.to_owned(), self.samples(name).json())).collect();
         json!({
@@ -194,6 +237,8 @@ impl PacedRun {
             "chunks_refined": self.refined,
             "wall_s": self.wall,
             "processor_s": self.processor,
+            "other_programs_s": self.others.map(|[others, _]| others),
+            "stolen_s": self.others.map(|[_, stolen]| stolen),
             "warnings": self.warnings,
         })
     }

@@ -1,11 +1,11 @@
 //! Watches a front end from outside: when it took a frame, when it was done, and what a reader found meanwhile.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handstream::engine::{FrontEnd, Processed};
+use handstream::engine::{FrontEnd, PoseStore, Processed};
 use handstream::frame::{Frame, Timestamp};
 
 /// When the front end worked on a frame.
@@ -20,22 +20,22 @@ pub struct Work {
 }
 
 /// What is written while a run goes on.
-pub struct Watch {
-    origin: Instant,
-    work: Mutex<Vec<Work>>,
-    /// Nanoseconds after `origin` at which the newest posed frame was due; negative before the first.
-    newest: AtomicI64,
-}
+#[derive(Default)]
+pub struct Watch(Mutex<Vec<Work>>);
 
 impl Watch {
-    /// A watch that begins now.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { origin: Instant::now(), work: Mutex::default(), newest: AtomicI64::new(-1) })
+    /// When the front end was done with a frame.
+    pub fn done(&self, sequence: u64) -> Option<Instant> {
+        self.work().iter().rev().find(|work| work.sequence == sequence).map(|work| work.done)
     }
 
     /// The work seen since the last call.
     pub fn take(&self) -> Vec<Work> {
-        std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.work())
+    }
+
+    fn work(&self) -> MutexGuard<'_, Vec<Work>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,14 +43,12 @@ impl Watch {
 pub struct Watched<'a> {
     front_end: &'a mut dyn FrontEnd,
     watch: Arc<Watch>,
-    /// When the frame of time zero was due: learnt from the first frame.
-    start: Option<(Instant, Timestamp)>,
 }
 
 impl<'a> Watched<'a> {
     /// Watches `front_end`.
     pub fn new(front_end: &'a mut dyn FrontEnd, watch: Arc<Watch>) -> Self {
-        Self { front_end, watch, start: None }
+        Self { front_end, watch }
     }
 }
 
@@ -58,14 +56,13 @@ impl FrontEnd for Watched<'_> {
     fn process(&mut self, frame: &Frame) -> Processed {
         let taken = Instant::now();
         let processed = self.front_end.process(frame);
-        let done = Instant::now();
-        let (start, first) = *self.start.get_or_insert((taken, frame.timestamp));
-        let due = start + frame.timestamp.since(first);
-        let after = due.saturating_duration_since(self.watch.origin).as_nanos();
-        self.watch.newest.store(after as i64, Ordering::Release);
-        let work = Work { sequence: frame.sequence, taken, done };
-        self.watch.work.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        let work = Work { sequence: frame.sequence, taken, done: Instant::now() };
+        self.watch.work().push(work);
         processed
+    }
+
+    fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {
+        self.front_end.behind(frame, next_waits);
     }
 }
 
@@ -80,11 +77,12 @@ pub struct Reader {
 const SPREAD: f64 = 0.618_033_988_749_895;
 
 impl Reader {
-    /// Reads `watch` about `rate` times a second.
+    /// Reads the hands of this moment from `store` about `rate` times a second, once `zero` says when the time
+    /// zero of the run's clock was.
     ///
     /// # Errors
     /// When the system gives no more threads.
-    pub fn start(watch: Arc<Watch>, rate: f64) -> std::io::Result<Self> {
+    pub fn start(store: Arc<PoseStore>, zero: Arc<OnceLock<Instant>>, rate: f64) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let read = move || {
@@ -97,11 +95,11 @@ impl Reader {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                let newest = watch.newest.load(Ordering::Acquire);
-                if newest >= 0 {
-                    let now = watch.origin.elapsed().as_nanos() as i64;
-                    ages.push((now - newest) as f64 * 1e-6);
-                }
+                let Some(zero) = zero.get() else { continue };
+                let now = Timestamp(zero.elapsed().as_nanos() as i64);
+                // What it says of the hands is not looked at here; asking costs what it costs.
+                let _hands = store.pose_at(now);
+                ages.extend(store.newest().map(|newest| now.since(newest).as_secs_f64() * 1e3));
             }
             ages
         };

@@ -48,6 +48,8 @@ const CHANNEL_STEP: usize = 16;
 pub struct Network {
     plan: Plan,
     memory: Memory,
+    /// Steps done since the last [`Network::begin`].
+    done: usize,
 }
 
 impl Network {
@@ -70,7 +72,7 @@ impl Network {
         let graph = lower::lower(&model::Model::parse(file)?)?;
         let plan = Plan::new(graph, isa, ScheduleConfig::default())?;
         let memory = Memory::new(&plan);
-        Ok(Self { plan, memory })
+        Ok(Self { plan, memory, done: 0 })
     }
 
     /// Number of input values.
@@ -91,7 +93,25 @@ impl Network {
 
     /// Computes all outputs from the input.
     pub fn run(&mut self) {
-        self.memory.run(&self.plan);
+        self.begin();
+        self.advance(1.0, &|| false);
+    }
+
+    /// Goes back to the start of the computation.
+    pub fn begin(&mut self) {
+        self.done = 0;
+    }
+
+    /// Computes on, at least the part `least` (0..1) of everything and then until `pause` says so, which is
+    /// asked every few microseconds. True when all outputs are there.
+    pub fn advance(&mut self, least: f32, pause: &dyn Fn() -> bool) -> bool {
+        let steps = &self.plan.steps;
+        let until = self.done + (least * steps.len() as f32).ceil() as usize;
+        while self.done < steps.len() && (self.done < until || !pause()) {
+            self.memory.run(&self.plan, &steps[self.done..=self.done]);
+            self.done += 1;
+        }
+        self.done == steps.len()
     }
 
     /// Number of outputs.

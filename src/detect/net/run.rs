@@ -8,6 +8,7 @@ use super::kernels::{
     max_pool_row, upsample_row,
 };
 use super::plan::{Kernel, Layout, Plan, PlannedNode};
+use super::schedule::Step;
 use crate::net::memory::Buffer;
 
 /// The working memory of a plan.
@@ -37,9 +38,9 @@ impl Memory {
         &mut self.buffers[plan.buffer_of[plan.input]][..plan.layouts[plan.input].shape.elements()]
     }
 
-    /// Runs all steps.
-    pub fn run(&mut self, plan: &Plan) {
-        for step in &plan.steps {
+    /// Runs some of the steps, which come in order.
+    pub fn run(&mut self, plan: &Plan, steps: &[Step]) {
+        for step in steps {
             let node = &plan.nodes[step.node];
             // The output leaves the memory while its rows are written, so that inputs can be borrowed.
             let buffer = plan.buffer_of[node.output];

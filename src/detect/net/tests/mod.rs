@@ -56,6 +56,20 @@ fn a_second_run_gives_the_same_result() {
 }
 
 #[test]
+fn a_run_in_pieces_gives_the_same_result() {
+    let mut network = Network::from_bytes(&sample()).unwrap();
+    let expected = outputs(&mut network);
+    network.begin();
+    let mut pieces = 1;
+    while !network.advance(0.3, &|| true) {
+        pieces += 1;
+    }
+    assert_eq!(pieces, 4);
+    let found: Vec<Vec<f32>> = (0..network.outputs()).map(|index| network.output(index).to_vec()).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_missing_instruction_set_is_an_error() {
     for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
         assert_eq!(Network::with_isa(&sample(), isa).err(), Some(ModelError::IsaUnavailable(isa)));

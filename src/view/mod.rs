@@ -2,9 +2,11 @@
 //!
 //! [`Film`] writes any pictures as a film; [`Overlay`] draws the hands of a frame over it, beside a
 //! side view in metres and, in runs with a second pass, the world from above; [`OverlayFilm`] does both for a
-//! whole run. [`live`] shows a run while it goes on.
+//! whole run. [`live`] shows a run while it goes on. `FlashWindow` is what a camera looks at when delays are measured.
 
 mod film;
+#[cfg(feature = "window")]
+mod flash;
 #[cfg(feature = "render")]
 mod hand_scene;
 #[cfg(feature = "render")]
@@ -26,6 +28,8 @@ mod text;
 mod world;
 
 pub use film::{Film, FilmError};
+#[cfg(feature = "window")]
+pub use flash::{Flash, FlashWindow};
 #[cfg(feature = "render")]
 pub use overlay::{Overlay, ViewError, save_png};
 #[cfg(feature = "render")]

@@ -289,6 +289,13 @@ fn print_table(name: &str, run: &PacedRun, deadline: f64) {
         run.deadline_misses(deadline),
         run.refined
     );
+    if let (Some(ours), Some([others, stolen])) = (run.processor, run.others) {
+        println!(
+            "  of {:.1} s on each core: {ours:.1} s ours, {others:.1} s other programs', {stolen:.1} s stolen by other \
+             machines",
+            run.wall
+        );
+    }
     print!("  {:<12}", "ms");
     PARTS.iter().for_each(|(part, _)| print!(" {part:>8}"));
     println!();

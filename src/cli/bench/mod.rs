@@ -1,6 +1,8 @@
 //! `handstream bench`: how fast this machine tracks hands, measured so that it can be quoted.
 
 mod film;
+#[cfg(feature = "window")]
+mod glass;
 mod latency;
 mod machine;
 mod mediapipe;
@@ -25,6 +27,9 @@ enum Bench {
     Latency(latency::LatencyArgs),
     /// Track as fast as frames go: one after the other, and one stream on every core.
     Throughput(throughput::ThroughputArgs),
+    /// Flash this screen before a camera: the time until its picture shows the flash.
+    #[cfg(feature = "window")]
+    Glass(glass::GlassArgs),
 }
 
 impl BenchArgs {
@@ -36,6 +41,8 @@ impl BenchArgs {
         match self.what {
             Bench::Latency(args) => args.run(),
             Bench::Throughput(args) => args.run(),
+            #[cfg(feature = "window")]
+            Bench::Glass(args) => args.run(),
         }
     }
 }

@@ -11,7 +11,7 @@ mod numbers_panel;
 #[cfg(feature = "render")]
 mod scene_view;
 #[cfg(feature = "window")]
-mod window;
+pub(super) mod window;
 
 pub use feed::{LiveFeed, LiveNews, LiveScene};
 pub use numbers::{LiveNumbers, SecondPassNumbers, StageNumbers};

@@ -70,11 +70,7 @@ impl LiveWindow {
     /// # Errors
     /// [`WindowError::NoDisplay`].
     pub fn connect() -> Result<Self, WindowError> {
-        // Where a library of the desktop is missing, winit panics.
-        let connected = quietly(EventLoop::new)
-            .map_err(|()| WindowError::NoDisplay { reason: "a library of the desktop is missing".into() })?;
-        let no_display = |error: EventLoopError| WindowError::NoDisplay { reason: words(&error.to_string()) };
-        connected.map(Self).map_err(no_display)
+        connect().map(Self)
     }
 
     /// What tells the window, from any thread, that its feed has news.
@@ -272,7 +268,17 @@ impl ApplicationHandler for App {
     }
 }
 
-fn pixels(size: PhysicalSize<u32>) -> PictureSize {
+/// Connects to the display.
+pub(in crate::view) fn connect() -> Result<EventLoop<()>, WindowError> {
+    // Where a library of the desktop is missing, winit panics.
+    let connected = quietly(EventLoop::new)
+        .map_err(|()| WindowError::NoDisplay { reason: "a library of the desktop is missing".into() })?;
+    let no_display = |error: EventLoopError| WindowError::NoDisplay { reason: words(&error.to_string()) };
+    connected.map_err(no_display)
+}
+
+/// A window's size in pixels, at least one.
+pub(in crate::view) fn pixels(size: PhysicalSize<u32>) -> PictureSize {
     PictureSize::new((size.width as usize).max(1), (size.height as usize).max(1))
 }
 

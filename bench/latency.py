@@ -51,15 +51,15 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "bench"))
     from machine import processor
 
-    names = " ".join(clip.name for clip in args.clips)
-    frames = f" --frames {args.frames}" if args.frames else ""
+    target = ROOT / "bench/results/latency.json"
+    # Clips and rates that were not asked for keep their numbers.
+    known = json.loads(target.read_text())["runs"] if target.exists() else {}
     result = {
-        "command": f"bench/latency.py --python VENV/bin/python --rounds {args.rounds}{frames} --rates {' '.join(map(str, args.rates))} {names}",
+        "command": "bench/latency.py --python VENV/bin/python [--rounds N] --rates RATE CLIP",
         "what": "bench latency: milliseconds from a frame's due time to its published hands, background busy (top level) and idle",
         "processor": processor(),
-        "runs": runs,
+        "runs": dict(sorted((known | runs).items())),
     }
-    target = ROOT / "bench/results/latency.json"
     target.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use handstream::frame::{Frame, PictureSize};
 use handstream::source::{CameraRequest, OpenOptions, Source, open};
+use handstream::view::live::WindowError;
 use handstream::view::{Flash, FlashWindow};
 use serde_json::{Value, json};
 
@@ -59,7 +60,12 @@ impl GlassArgs {
     /// One sentence for the user.
     pub fn run(self) -> Result<()> {
         // Before the camera is switched on: without a display it would be for nothing.
-        let window = FlashWindow::connect()?;
+        let window = FlashWindow::connect().map_err(|error| match error {
+            WindowError::NoDisplay { reason } => {
+                anyhow!("no window can be opened ({reason}): start this in a desktop session")
+            }
+            error => error.into(),
+        })?;
         let camera = CameraRequest { size: self.size, fps: self.fps, format: None };
         let source = open(&self.source, &OpenOptions { camera, ..OpenOptions::default() })?;
         ensure!(source.info().live, "{} is no camera: it cannot see this screen", source.info().name);

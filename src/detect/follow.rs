@@ -99,14 +99,14 @@ impl Follower {
     /// # Errors
     /// Where a file is no readable model, or not the one it should be.
     pub fn new(palm_model: &[u8], landmark_model: &[u8], config: FollowConfig) -> Result<Self, DetectError> {
-        let lane = || {
-            let network = LandmarkNetwork::new(landmark_model)?;
-            Ok(Lane { network, regions: Vec::new(), found: Vec::new(), took: Duration::ZERO })
-        };
+        let landmark = LandmarkNetwork::new(landmark_model)?;
+        let lane = |network| Lane { network, regions: Vec::new(), found: Vec::new(), took: Duration::ZERO };
+        let mut lanes: Vec<Lane> = (1..LANES).map(|_| lane(landmark.sibling())).collect();
+        lanes.push(lane(landmark));
         Ok(Self {
             config,
             palm: PalmDetector::new(palm_model)?,
-            lanes: (0..LANES).map(|_| lane()).collect::<Result<_, DetectError>>()?,
+            lanes,
             followed: Vec::new(),
             new: Vec::new(),
             behind: None,

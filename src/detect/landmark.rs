@@ -63,6 +63,11 @@ impl LandmarkNetwork {
         Ok(Self { network })
     }
 
+    /// The same network to run beside this one, with the same weights.
+    pub fn sibling(&self) -> Self {
+        Self { network: self.network.sibling() }
+    }
+
     /// The hand in `region`, or `None` where its presence is not above `min_presence`.
     ///
     /// The region must be [usable](Region::usable).

@@ -36,6 +36,8 @@ mod tests;
 pub use crate::net::Isa;
 pub use error::ModelError;
 
+use std::sync::Arc;
+
 use plan::Plan;
 use run::Memory;
 use schedule::ScheduleConfig;
@@ -46,7 +48,7 @@ const CHANNEL_STEP: usize = 16;
 
 /// A network ready to run, with its weights and its working memory.
 pub struct Network {
-    plan: Plan,
+    plan: Arc<Plan>,
     memory: Memory,
     /// Steps done since the last [`Network::begin`].
     done: usize,
@@ -70,9 +72,15 @@ impl Network {
             return Err(ModelError::IsaUnavailable(isa));
         }
         let graph = lower::lower(&model::Model::parse(file)?)?;
-        let plan = Plan::new(graph, isa, ScheduleConfig::default())?;
+        let plan = Arc::new(Plan::new(graph, isa, ScheduleConfig::default())?);
         let memory = Memory::new(&plan);
         Ok(Self { plan, memory, done: 0 })
+    }
+
+    /// The same network to run beside this one. They share their weights, so that what one has fetched into the
+    /// cache serves both.
+    pub fn sibling(&self) -> Self {
+        Self { plan: self.plan.clone(), memory: Memory::new(&self.plan), done: 0 }
     }
 
     /// Number of input values.

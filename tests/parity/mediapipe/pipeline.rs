@@ -1,6 +1,6 @@
 //! The whole detect-and-follow loop against the official Python package (mediapipe 0.10.21).
 
-use handstream::detect::follow::{FollowConfig, Follower};
+use handstream::detect::follow::{FollowConfig, Follower, Search};
 use handstream::detect::landmark::FoundHand;
 use handstream::frame::{Frame, PictureSize, Timestamp};
 use handstream::jobs::InOrder;
@@ -42,7 +42,12 @@ fn fixture(name: &str) -> Option<Value> {
 
 fn follower(max_hands: usize) -> Option<Follower> {
     let (palm, landmark) = models()?;
-    let config = FollowConfig { max_hands, min_detection_confidence: 0.5, min_tracking_confidence: 0.5 };
+    let config = FollowConfig {
+        search: Search::WithFrame,
+        max_hands,
+        min_detection_confidence: 0.5,
+        min_tracking_confidence: 0.5,
+    };
     Some(Follower::new(&palm, &landmark, config).expect("both models load"))
 }
 

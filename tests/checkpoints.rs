@@ -9,6 +9,7 @@ use handstream::net::{Checkpoint, CheckpointFile, Dtype};
 #[path = "support/mod.rs"]
 mod support;
 
+use support::omni_release::OmniRelease;
 use support::release::Release;
 use support::torch_zip::{Block, Pickler, write_archive};
 
@@ -351,12 +352,27 @@ fn setup_notes_the_projects_folders_once_and_doctor_looks_at_them() {
     let doctor = said(&handstream(home.path(), &[&"doctor"]));
     assert!(doctor.contains("setup --haptic"), "{doctor}");
 
-    let setup =
-        [&"setup" as &dyn AsRef<_>, &"--hamer", &hamer.folder.path(), &"--haptic", &haptic.folder.path()];
+    let omnihands = home.path().join("omnihands");
+    OmniRelease::small().install(&omnihands, "Demo_Video.pth");
+    let setup = [
+        &"setup" as &dyn AsRef<_>,
+        &"--hamer",
+        &hamer.folder.path(),
+        &"--haptic",
+        &haptic.folder.path(),
+        &"--omnihands",
+        &omnihands,
+    ];
     let done = handstream(home.path(), &setup);
     assert!(done.status.success(), "{}", said(&done));
     let doctor = said(&handstream(home.path(), &[&"doctor"]));
-    for word in ["hamer.ckpt, backbone of 3 blocks", "last.ckpt, backbone", "MANO_RIGHT.pkl, "] {
+    let words = [
+        "hamer.ckpt, backbone of 3 blocks",
+        "last.ckpt, backbone",
+        "Demo_Video.pth, backbone of 2 blocks 160 wide, 2 blocks between the hands, windows of 9 frames",
+        "MANO_RIGHT.pkl, ",
+    ];
+    for word in words {
         assert!(doctor.contains(word), "no “{word}” in: {doctor}");
     }
 

@@ -15,6 +15,7 @@ use nalgebra::{Isometry3, Vector3};
 #[path = "support/mod.rs"]
 mod support;
 
+use support::omni_release::OmniRelease;
 use support::release::Release;
 
 /// A folder of this test's own, removed at the end.
@@ -208,17 +209,106 @@ fn a_checkpoint_in_the_releases_layout_drives_a_whole_run() {
     }
 }
 
+/// Joints of all hands in a file, one list a frame.
+fn joints(file: &Path) -> Vec<Vec<f64>> {
+    let rows = lines(file);
+    let frames = rows.iter().filter_map(|row| row["hands"].as_array());
+    let numbers = |hands: &Vec<serde_json::Value>| {
+        let joints = hands.iter().flat_map(|hand| hand["joints_camera"].as_array().expect("joints"));
+        let numbers = joints.flat_map(|joint| joint.as_array().expect("three numbers"));
+        numbers.map(|number| number.as_f64().expect("a number")).collect()
+    };
+    frames.map(numbers).collect()
+}
+
 #[test]
-fn the_haptic_profile_without_a_checkpoint_says_how_to_name_one() {
+fn omnihands_in_the_releases_layout_drives_a_whole_run_at_once_and_half_a_window_later() {
+    let Some(clip) = support::shared("footage/video/webcam_two_hands_tutting_a.mp4") else { return };
+    if support::models().is_none() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let checkpoint = OmniRelease::small().install(&scratch.path("omnihands"), "Demo_Video.pth");
+    let run = |name: &str, more: &[&str]| {
+        let out = scratch.path(name);
+        let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
+            &"track",
+            &clip,
+            &"--frames",
+            &"30",
+            &"--profile",
+            &"omnihands",
+            &"--checkpoint",
+            &checkpoint,
+            &"--gap",
+            &"3",
+            &"--out",
+            &out,
+        ];
+        arguments.extend(more.iter().map(|word| word as &dyn AsRef<std::ffi::OsStr>));
+        let done = handstream(&arguments);
+        assert!(done.status.success(), "{}", said(&done));
+        out.join("hands.jsonl")
+    };
+    let newest = run("newest", &[]);
+    let again = run("again", &[]);
+    assert!(std::fs::read(&newest).unwrap() == std::fs::read(again).unwrap(), "two results");
+    let (newest, centre) = (joints(&newest), joints(&run("centre", &["--lag", "centre"])));
+    assert_eq!((newest.len(), centre.len()), (30, 30), "every frame is told, also the held-back ones");
+    let hands: usize = newest.iter().map(|frame| frame.len() / 63).sum();
+    assert!(hands >= 50, "{hands} hands in 30 frames");
+    assert!(newest.iter().chain(&centre).flatten().all(|number| number.is_finite()));
+    for (frame, (newest, centre)) in newest.iter().zip(&centre).enumerate() {
+        assert_eq!(newest.len(), centre.len(), "frame {frame}: the same hands");
+        assert!(newest.is_empty() || newest != centre, "frame {frame}: what follows makes no difference");
+    }
+    let image = checkpoint.with_file_name("Demo_Image.pth");
+    std::fs::copy(&checkpoint, &image).unwrap();
+    let out = scratch.path("single");
+    let single = handstream(&[
+        &"track",
+        &clip,
+        &"--frames",
+        &"5",
+        &"--profile",
+        &"omnihands",
+        &"--checkpoint",
+        &image,
+        &"--out",
+        &out,
+    ]);
+    assert!(single.status.success(), "{}", said(&single));
+    assert_eq!(joints(&out.join("hands.jsonl")).len(), 5);
+}
+
+#[test]
+fn profiles_without_their_checkpoint_say_how_to_name_one() {
     let home = Scratch::new();
     let Some(film) = home.grey_film() else { return };
-    let done = Command::new(env!("CARGO_BIN_EXE_handstream"))
-        .env("HANDSTREAM_HOME", home.path("empty"))
-        .args(["track", "--profile", "haptic", "--out"])
-        .args([home.path("out"), film])
-        .output()
-        .expect("the program starts");
-    assert_refused(&done, &["handstream setup --haptic", "--checkpoint"]);
+    for profile in ["haptic", "omnihands"] {
+        let done = Command::new(env!("CARGO_BIN_EXE_handstream"))
+            .env("HANDSTREAM_HOME", home.path("empty"))
+            .args(["track", "--profile", profile, "--out"])
+            .args([home.path("out"), film.clone()])
+            .output()
+            .expect("the program starts");
+        assert_refused(&done, &[&format!("handstream setup --{profile}"), "--checkpoint"]);
+    }
+    if support::models().is_none() {
+        return;
+    }
+    let hamer = Release::small_hamer().install(&home.path("hamer"));
+    let wrong = handstream(&[
+        &"track",
+        &film,
+        &"--profile",
+        &"omnihands",
+        &"--checkpoint",
+        &hamer,
+        &"--out",
+        &home.path("out"),
+    ]);
+    assert_refused(&wrong, &["hamer.ckpt", "none of OmniHands", "Demo_Video.pth"]);
 }
 
 #[test]

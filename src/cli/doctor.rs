@@ -32,6 +32,7 @@ pub fn run(hand_model: Option<&Path>) -> Result<()> {
         ("hand model", hand_model_in(hand_model)),
         (OwnFile::Hamer.name(), own_file(OwnFile::Hamer)),
         (OwnFile::Haptic.name(), own_file(OwnFile::Haptic)),
+        (OwnFile::OmniHands.name(), own_file(OwnFile::OmniHands)),
         (OwnFile::Mano.name(), own_file(OwnFile::Mano)),
         ("ffmpeg", program("ffmpeg")),
         ("ffprobe", program("ffprobe")),
@@ -90,7 +91,7 @@ fn hand_model_in(path: Option<&Path>) -> Finding {
     }
 }
 
-/// A file that only the profile `haptic` needs, and that only the user can have.
+/// A file that only the profiles `haptic` and `omnihands` need, and that only the user can have.
 fn own_file(file: OwnFile) -> Finding {
     let files = DataFolder::locate().map_err(|error| error.to_string());
     let files = files.and_then(|folder| OwnFiles::load(&folder).map_err(|error| error.to_string()));

@@ -17,6 +17,7 @@ mod motion_prior;
 #[cfg(not(feature = "render"))]
 mod no_film;
 mod odometry;
+mod omnihands;
 mod own_files;
 mod pipeline;
 mod progress;

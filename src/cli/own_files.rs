@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use handstream::hand::HandModel;
 use handstream::haptic::full::{NetworkKind, ReleasedFile};
+use handstream::haptic::omni::OmniFile;
 use handstream::home::{DataFolder, OwnFile, OwnFiles};
 
 /// Where the files of the full profile lie.
@@ -17,6 +18,9 @@ pub struct OwnFileArgs {
     /// HaPTIC's checkpoint, or the folder of its project: holds output/release/mix_all/checkpoints/last.ckpt.
     #[arg(long, value_name = "DIR")]
     haptic: Option<PathBuf>,
+    /// OmniHands' checkpoint (Demo_Video.pth, or Demo_Image.pth for single pictures), or the folder with it.
+    #[arg(long, value_name = "DIR")]
+    omnihands: Option<PathBuf>,
     /// MANO's right hand: MANO_RIGHT.pkl, or a folder with it.
     #[arg(long, value_name = "FILE")]
     mano: Option<PathBuf>,
@@ -29,8 +33,12 @@ impl OwnFileArgs {
     /// # Errors
     /// One sentence for the user: nothing there, or a file of another kind.
     pub fn register(&self) -> Result<bool> {
-        let given =
-            [(OwnFile::Hamer, &self.hamer), (OwnFile::Haptic, &self.haptic), (OwnFile::Mano, &self.mano)];
+        let given = [
+            (OwnFile::Hamer, &self.hamer),
+            (OwnFile::Haptic, &self.haptic),
+            (OwnFile::OmniHands, &self.omnihands),
+            (OwnFile::Mano, &self.mano),
+        ];
         let given: Vec<_> =
             given.into_iter().filter_map(|(file, path)| Some((file, path.as_ref()?))).collect();
         let folder = DataFolder::locate()?;
@@ -72,6 +80,7 @@ pub fn look(file: OwnFile, path: &Path) -> Result<String> {
     let kind = match file {
         OwnFile::Hamer => NetworkKind::Hamer,
         OwnFile::Haptic => NetworkKind::Haptic,
+        OwnFile::OmniHands => return look_at_pair(path),
         OwnFile::Mano => {
             let model = HandModel::load(path)?;
             return Ok(format!("{}, {} vertices", path.display(), model.vertex_count()));
@@ -94,5 +103,22 @@ pub fn look(file: OwnFile, path: &Path) -> Result<String> {
         vit.depth,
         vit.width,
         decoder.depth
+    ))
+}
+
+/// What OmniHands' checkpoint at `path` holds, in a few words.
+fn look_at_pair(path: &Path) -> Result<String> {
+    let file = OmniFile::open(path)?;
+    let frames = match file.window() {
+        1 => "single frames".to_owned(),
+        frames => format!("windows of {frames} frames"),
+    };
+    let (backbone, shape) = (file.backbone(), file.shape());
+    Ok(format!(
+        "{}, backbone of {} blocks {} wide, {} blocks between the hands, {frames}",
+        path.display(),
+        backbone.depth,
+        backbone.width,
+        shape.spatial_depth
     ))
 }

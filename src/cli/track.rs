@@ -17,6 +17,7 @@ use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, open}
 
 use super::intrinsics::IntrinsicsArgs;
 use super::known_path::KnownPathArgs;
+use super::omnihands::OmniArgs;
 use super::pipeline::Pipeline;
 use super::second_pass::SecondPassArgs;
 
@@ -30,6 +31,8 @@ enum ProfileName {
     Direct,
     /// Your own HaPTIC or HaMeR checkpoint, on pictures, as released.
     Haptic,
+    /// Your own OmniHands checkpoint: two hands that see each other, as released.
+    Omnihands,
 }
 
 /// How depths come together, as a user types it.
@@ -82,7 +85,7 @@ pub struct TrackArgs {
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
     /// The hand: `open` (built in), or MANO_RIGHT.pkl, a .npz or .safetensors of yours. Default: `open`; with
-    /// --profile haptic the MANO that `handstream setup --mano` was told of, if any.
+    /// --profile haptic or omnihands the MANO that `handstream setup --mano` was told of, if any.
     #[arg(long, value_name = "open|PATH")]
     hand_model: Option<String>,
     /// Finger tips of a MANO hand.
@@ -91,10 +94,12 @@ pub struct TrackArgs {
     /// What makes hands in metres.
     #[arg(long, value_enum, default_value_t)]
     profile: ProfileName,
-    /// --profile haptic: the checkpoint; default: the one that `handstream setup --haptic` or --hamer was
-    /// told of.
+    /// --profile haptic or omnihands: the checkpoint; default: the one that `handstream setup` was told of
+    /// with --haptic or --hamer, or with --omnihands.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    omnihands: OmniArgs,
     /// How the distances of a window's frames come together.
     #[arg(long, value_enum, default_value_t)]
     placement: PlacementName,
@@ -179,7 +184,9 @@ impl TrackArgs {
         };
         let own = match (&self.hand_model, self.profile) {
             (Some(path), _) => Some(PathBuf::from(path)).filter(|path| path.as_os_str() != OPEN),
-            (None, ProfileName::Haptic) => OwnFiles::load(&DataFolder::locate()?)?.mano,
+            (None, ProfileName::Haptic | ProfileName::Omnihands) => {
+                OwnFiles::load(&DataFolder::locate()?)?.mano
+            }
             (None, _) => None,
         };
         Ok(own.map_or_else(|| Ok(HandModel::open()), |path| HandModel::load_with_tips(&path, tips))?)
@@ -195,6 +202,7 @@ impl TrackArgs {
         Ok(match self.profile {
             ProfileName::Direct => Profile::Direct,
             ProfileName::Lite => Profile::Lite(LiteConfig { stream, placement }),
+            ProfileName::Omnihands => Profile::OmniHands(self.omnihands.choice(self.checkpoint.as_ref())?),
             ProfileName::Haptic => Profile::Haptic(PictureNetwork {
                 checkpoint: self.checkpoint()?,
                 form: DecoderForm::Absorbed,

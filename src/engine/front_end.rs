@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fitted::FittedPoser;
+use super::paired::PairedPoser;
 use super::pictured::PicturedPoser;
 use super::poser::{Posed, Poser};
-use super::run::{FrontEnd, Processed};
+use super::run::{FrontEnd, Processed, SettledHand};
 use super::workers::Workers;
 use crate::detect::{DetectError, Detections, Hand2d, HandTracker, TrackerConfig};
 use crate::event::{PoseState, TrackedHand};
@@ -15,6 +16,7 @@ use crate::frame::Frame;
 use crate::geometry::CameraModel;
 use crate::hand::HandModel;
 use crate::haptic::full::{CpuNetwork, DecoderForm, FullConfig, FullHaptic, ReleasedError, ReleasedFile};
+use crate::haptic::omni::{OmniConfig, OmniFile, OmniFileError, OmniHands, RelationMode};
 use crate::haptic::{HandInput, HapticError, LiteConfig, LiteHaptic};
 use crate::home::ModelFiles;
 
@@ -38,6 +40,8 @@ pub enum Profile {
     Lite(LiteConfig),
     /// HaMeR or HaPTIC as released, without a fit.
     Haptic(PictureNetwork),
+    /// OmniHands as released, or the paper's 4DHands, without a fit.
+    OmniHands(PairNetworkChoice),
 }
 
 /// A released network on pictures, and how it follows a stream.
@@ -49,6 +53,17 @@ pub struct PictureNetwork {
     pub form: DecoderForm,
     /// Windows, placement and crops.
     pub stream: FullConfig,
+}
+
+/// A network on the pictures of two hands, and how it follows a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairNetworkChoice {
+    /// The user's checkpoint as released.
+    pub checkpoint: PathBuf,
+    /// Whose relation between the hands.
+    pub relation: RelationMode,
+    /// Windows and crops.
+    pub stream: OmniConfig,
 }
 
 impl Default for Profile {
@@ -77,6 +92,9 @@ pub enum FrontEndError {
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] ReleasedError),
+    /// The checkpoint of OmniHands cannot be used.
+    #[error(transparent)]
+    OmniCheckpoint(#[from] OmniFileError),
     /// The system gives no more threads.
     #[error("the front end's threads could not be started ({0}): close other programs")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -106,7 +124,7 @@ impl HandFrontEnd {
         let camera = Arc::new(camera);
         let workers = match &config.profile {
             Profile::Direct | Profile::Lite(_) => Workers::start()?,
-            Profile::Haptic(_) => Workers::start_all()?,
+            Profile::Haptic(_) | Profile::OmniHands(_) => Workers::start_all()?,
         };
         let poser: Box<dyn Poser> = match config.profile {
             Profile::Direct => Box::new(FittedPoser::new(None, model, camera, config.fit)),
@@ -114,6 +132,10 @@ impl HandFrontEnd {
                 Box::new(FittedPoser::new(Some(LiteHaptic::new(lite)?), model, camera, config.fit))
             }
             Profile::Haptic(network) => Box::new(PicturedPoser::new(open(network)?, model, camera)),
+            Profile::OmniHands(choice) => {
+                let centre = choice.stream.centre;
+                Box::new(PairedPoser::new(open_pair(choice)?, centre, model, camera))
+            }
         };
         let tracker = HandTracker::new(&read(&files.palm)?, &read(&files.landmark)?, config.tracker)?;
         Ok(Self { tracker, poser, workers })
@@ -127,6 +149,12 @@ fn open(config: PictureNetwork) -> Result<FullHaptic, FrontEndError> {
     Ok(FullHaptic::new(Box::new(network), config.stream)?)
 }
 
+/// Reads the two-hand network into memory.
+fn open_pair(choice: PairNetworkChoice) -> Result<OmniHands, FrontEndError> {
+    let network = OmniFile::open(&choice.checkpoint)?.network(choice.relation)?;
+    Ok(OmniHands::new(Box::new(network), choice.stream))
+}
+
 impl FrontEnd for HandFrontEnd {
     fn process(&mut self, frame: &Frame) -> Processed {
         let Detections { hands, mut stages } = self.tracker.process(frame, &self.workers);
@@ -136,7 +164,21 @@ impl FrontEnd for HandFrontEnd {
             Err(sentence) => (Vec::new(), Some(sentence)),
         };
         let tracked = hands.iter().zip(posed).filter_map(|(hand, posed)| Some(tracked_hand(hand, posed?)));
-        Processed { hands: tracked.collect(), stages, warning, ..Processed::default() }
+        let tracked = tracked.collect();
+        let (settled, unsettled) = match self.poser.settle(false, &self.workers) {
+            Ok(settled) => (settled, None),
+            Err(sentence) => (Vec::new(), Some(sentence)),
+        };
+        Processed { hands: tracked, stages, warning: warning.or(unsettled), settled, ..Processed::default() }
+    }
+
+    fn look_ahead(&self) -> usize {
+        self.poser.look_ahead()
+    }
+
+    fn finish(&mut self) -> Vec<SettledHand> {
+        // A network that fails now leaves the last frames as they were said at first.
+        self.poser.settle(true, &self.workers).unwrap_or_default()
     }
 
     fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {

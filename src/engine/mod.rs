@@ -10,8 +10,10 @@ mod background;
 mod capture;
 mod fitted;
 mod front_end;
+mod held_back;
 mod odometry;
 mod on_path;
+mod paired;
 mod pictured;
 mod pose_store;
 mod poser;
@@ -25,11 +27,13 @@ mod workers;
 
 pub use background::BackgroundThread;
 pub use capture::Delivery;
-pub use front_end::{FrontEndConfig, FrontEndError, HandFrontEnd, PictureNetwork, Profile};
+pub use front_end::{
+    FrontEndConfig, FrontEndError, HandFrontEnd, PairNetworkChoice, PictureNetwork, Profile,
+};
 pub use odometry::{OdometryStep, OdometryThread, OdometryThreadError, Waiting};
 pub use on_path::OnPath;
 pub use pose_store::{HandAt, HandsAt, PoseBasis, PoseStore, PoseStoreConfig};
 pub use refine::{Backlog, BacklogCounts, RefineSchedule, RefineThread, RefineThreadError, RefinedWork};
-pub use run::{FrontEnd, Processed, run};
+pub use run::{FrontEnd, Processed, SettledHand, run};
 pub use second_pass::{CameraWay, SecondPass, SecondPassConfig};
 pub use session::Session;

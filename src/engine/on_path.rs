@@ -1,6 +1,6 @@
 //! A front end whose camera goes a known way.
 
-use super::run::{FrontEnd, Processed};
+use super::run::{FrontEnd, Processed, SettledHand};
 use crate::frame::Frame;
 use crate::slam::{KnownPath, Odometry};
 
@@ -30,6 +30,14 @@ impl<F: FrontEnd> FrontEnd for OnPath<F> {
 
     fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {
         self.front_end.behind(frame, next_waits);
+    }
+
+    fn look_ahead(&self) -> usize {
+        self.front_end.look_ahead()
+    }
+
+    fn finish(&mut self) -> Vec<SettledHand> {
+        self.front_end.finish()
     }
 }
 

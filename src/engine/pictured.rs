@@ -27,25 +27,26 @@ impl PicturedPoser {
     pub fn new(haptic: FullHaptic, model: Arc<HandModel>, camera: Arc<CameraModel>) -> Self {
         Self { haptic, model, camera }
     }
+}
 
-    fn posed(&self, hand: &FullHand, side: Side) -> Posed {
-        let [wrist, fingers @ ..] = hand.rotations.map(|rotation| rotation.scaled_axis().cast());
-        let (betas, translation) = if self.model.is_open() {
-            // MANO's shapes mean nothing to another mesh; the wrists coincide.
-            let betas = [0.0; 10];
-            (betas, hand.wrist() - self.model.skeleton().shaped_joints(&betas)[0])
-        } else {
-            (hand.betas, hand.translation)
-        };
-        let pose = HandPose {
-            global_orient: wrist,
-            hand_pose: fingers,
-            betas: betas.map(|beta| beta as f32),
-            translation: Vector3::cast(translation),
-        };
-        let pose = if side == Side::Left { mirror_pose(&pose) } else { pose };
-        Posed { joints_camera: self.model.posed(&pose, side).joints, pose }
-    }
+/// What `model` looks like in the network's pose. The open hand wears no shapes: MANO's mean nothing to another
+/// mesh; the wrists coincide.
+pub(super) fn worn(model: &HandModel, hand: &FullHand, side: Side) -> Posed {
+    let [wrist, fingers @ ..] = hand.rotations.map(|rotation| rotation.scaled_axis().cast());
+    let (betas, translation) = if model.is_open() {
+        let betas = [0.0; 10];
+        (betas, hand.wrist() - model.skeleton().shaped_joints(&betas)[0])
+    } else {
+        (hand.betas, hand.translation)
+    };
+    let pose = HandPose {
+        global_orient: wrist,
+        hand_pose: fingers,
+        betas: betas.map(|beta| beta as f32),
+        translation: Vector3::cast(translation),
+    };
+    let pose = if side == Side::Left { mirror_pose(&pose) } else { pose };
+    Posed { joints_camera: model.posed(&pose, side).joints, pose }
 }
 
 impl Poser for PicturedPoser {
@@ -61,6 +62,6 @@ impl Poser for PicturedPoser {
         stages.push(StageTime { stage: "network", took: start.elapsed() });
         let said = said.map_err(|error| error.to_string())?;
         let posed = said.iter().zip(hands);
-        Ok(posed.map(|(said, hand)| Some(self.posed(said.as_ref()?, hand.observation.side))).collect())
+        Ok(posed.map(|(said, hand)| Some(worn(&self.model, said.as_ref()?, hand.observation.side))).collect())
     }
 }

@@ -1,5 +1,6 @@
 //! What stands between the 2D tracker and the published hands.
 
+use super::run::SettledHand;
 use super::workers::Workers;
 use crate::event::{HandPose, KEYPOINTS, StageTime};
 use crate::frame::Frame;
@@ -28,4 +29,18 @@ pub(super) trait Poser: Send {
         workers: &Workers,
         stages: &mut Vec<StageTime>,
     ) -> Result<Vec<Option<Posed>>, String>;
+
+    /// How many frames it looks ahead.
+    fn look_ahead(&self) -> usize {
+        0
+    }
+
+    /// What it says of hands of earlier frames now that it has seen more; of all of them, when no frame will
+    /// follow.
+    ///
+    /// # Errors
+    /// One sentence; these hands then stay as they are.
+    fn settle(&mut self, _ended: bool, _workers: &Workers) -> Result<Vec<SettledHand>, String> {
+        Ok(Vec::new())
+    }
 }

@@ -9,9 +9,11 @@ use crossbeam::channel::{Sender, bounded};
 use nalgebra::Isometry3;
 
 use super::capture::{Capture, Captured, Delivery};
+use super::held_back::HeldBack;
 use super::second_pass::SecondPass;
-use crate::event::{Event, FrameHands, RunInfo, StageTime, TrackedHand};
+use crate::event::{Event, FrameHands, HandPose, KEYPOINTS, RunInfo, StageTime, TrackId, TrackedHand};
 use crate::frame::Frame;
+use crate::geometry::CameraPoint;
 use crate::source::Source;
 
 /// Events under way to the listener. Offline the front end waits for it, live it never does.
@@ -27,6 +29,29 @@ pub trait FrontEnd: Send {
     fn behind(&mut self, frame: &Frame, next_waits: &dyn Fn() -> bool) {
         let _ = (frame, next_waits);
     }
+
+    /// How many frames it looks ahead: a frame is published when it has seen so many more.
+    fn look_ahead(&self) -> usize {
+        0
+    }
+
+    /// What is left to say of frames that were not published yet, after the last frame.
+    fn finish(&mut self) -> Vec<SettledHand> {
+        Vec::new()
+    }
+}
+
+/// What a front end that looks ahead says later of a hand that it has told of before.
+#[derive(Clone, Debug)]
+pub struct SettledHand {
+    /// Number of the frame in its source.
+    pub sequence: u64,
+    /// The hand's track.
+    pub track: TrackId,
+    /// The posed hand.
+    pub pose: HandPose,
+    /// Its joints in metres, `openpose21`.
+    pub joints_camera: [CameraPoint; KEYPOINTS],
 }
 
 /// What a front end made of one frame.
@@ -40,6 +65,8 @@ pub struct Processed {
     pub stages: Vec<StageTime>,
     /// What went wrong, in one sentence; the run goes on.
     pub warning: Option<String>,
+    /// Hands of earlier frames, seen with what came after them.
+    pub settled: Vec<SettledHand>,
 }
 
 /// Runs `source` through `front_end` and tells `listener` everything, on the calling thread.
@@ -98,16 +125,17 @@ fn follow(
 ) {
     let mut capture = Capture::start(source, delivery, stop.clone());
     let teller = Teller { events, live: delivery != Delivery::Every, unseen: AtomicU64::new(0) };
+    let mut held = HeldBack::new(front_end.look_ahead());
     while let Some(next) = capture.next_frame() {
         let told = match next {
             Ok(captured) => {
                 let Captured { frame, captured } = captured;
                 let frame = Arc::new(frame);
-                let (event, warning) = process(front_end, &frame, captured, delivery);
+                let warning = process(front_end, &frame, captured, delivery, &mut held);
                 let dropped = capture.take_dropped();
                 let told = (dropped == 0 || teller.tell(Event::Dropped { count: dropped }))
                     && warning.is_none_or(|sentence| teller.tell(Event::Warning(sentence)))
-                    && teller.tell(event);
+                    && held.next(false).is_none_or(|event| teller.tell(event));
                 if told {
                     front_end.behind(&frame, &|| capture.frame_waits() || stop.load(Ordering::Relaxed));
                 }
@@ -119,6 +147,8 @@ fn follow(
             break;
         }
     }
+    held.settle(front_end.finish());
+    while held.next(true).is_some_and(|event| teller.tell(event)) {}
     let unseen = teller.unseen.load(Ordering::Relaxed);
     if !capture.finish() {
         // The listener may be gone already; then nobody needs to know.
@@ -133,14 +163,16 @@ fn follow(
     }
 }
 
+/// The front end's work on one frame; returns what went wrong.
 fn process(
     front_end: &mut dyn FrontEnd,
     frame: &Arc<Frame>,
     captured: Instant,
     delivery: Delivery,
-) -> (Event, Option<String>) {
+    held: &mut HeldBack,
+) -> Option<String> {
     let taken = Instant::now();
-    let Processed { hands, world_from_camera, stages, warning } = front_end.process(frame);
+    let Processed { hands, world_from_camera, stages, warning, settled } = front_end.process(frame);
     let since = match delivery {
         Delivery::Every => taken,
         Delivery::Newest { .. } => captured,
@@ -153,7 +185,9 @@ fn process(
         stages,
         total: since.elapsed(),
     };
-    (Event::Frame { frame: frame.clone(), hands: Arc::new(hands) }, warning)
+    held.push(frame.clone(), hands, since);
+    held.settle(settled);
+    warning
 }
 
 /// Hands events to the listener: offline it waits, live it drops what the listener has no time for.

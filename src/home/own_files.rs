@@ -18,6 +18,8 @@ pub enum OwnFile {
     Hamer,
     /// HaPTIC's checkpoint.
     Haptic,
+    /// OmniHands' checkpoint.
+    OmniHands,
     /// MANO's right hand.
     Mano,
 }
@@ -30,6 +32,8 @@ pub struct OwnFiles {
     pub hamer: Option<PathBuf>,
     /// HaPTIC's checkpoint.
     pub haptic: Option<PathBuf>,
+    /// OmniHands' checkpoint.
+    pub omnihands: Option<PathBuf>,
     /// MANO's right hand, `MANO_RIGHT.pkl`.
     pub mano: Option<PathBuf>,
 }
@@ -60,13 +64,14 @@ pub enum OwnFilesError {
 
 impl OwnFile {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Hamer, Self::Haptic, Self::Mano];
+    pub const ALL: [Self; 4] = [Self::Hamer, Self::Haptic, Self::OmniHands, Self::Mano];
 
     /// Its name for the user.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hamer => "HaMeR",
             Self::Haptic => "HaPTIC",
+            Self::OmniHands => "OmniHands",
             Self::Mano => "MANO",
         }
     }
@@ -76,6 +81,7 @@ impl OwnFile {
         match self {
             Self::Hamer => "--hamer",
             Self::Haptic => "--haptic",
+            Self::OmniHands => "--omnihands",
             Self::Mano => "--mano",
         }
     }
@@ -86,6 +92,7 @@ impl OwnFile {
         match self {
             Self::Hamer => &["_DATA/hamer_ckpts/checkpoints/hamer.ckpt"],
             Self::Haptic => &["output/release/mix_all/checkpoints/last.ckpt"],
+            Self::OmniHands => &["Demo_Video.pth", "Demo_Image.pth"],
             Self::Mano => &[
                 "_DATA/data/mano/MANO_RIGHT.pkl",
                 "assets/mano/MANO_RIGHT.pkl",
@@ -147,6 +154,7 @@ impl OwnFiles {
         match file {
             OwnFile::Hamer => self.hamer.as_deref(),
             OwnFile::Haptic => self.haptic.as_deref(),
+            OwnFile::OmniHands => self.omnihands.as_deref(),
             OwnFile::Mano => self.mano.as_deref(),
         }
     }
@@ -156,6 +164,7 @@ impl OwnFiles {
         let place = match file {
             OwnFile::Hamer => &mut self.hamer,
             OwnFile::Haptic => &mut self.haptic,
+            OwnFile::OmniHands => &mut self.omnihands,
             OwnFile::Mano => &mut self.mano,
         };
         *place = Some(path);

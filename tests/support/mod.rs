@@ -1,6 +1,7 @@
 //! What several test targets share: where test material lies, and how a test says that it skips.
 #![allow(dead_code, reason = "each test target uses its own part")]
 
+pub mod omni_release;
 pub mod release;
 pub mod torch_zip;
 

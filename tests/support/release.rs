@@ -30,7 +30,7 @@ pub struct Release {
 }
 
 /// What a tensor is filled with.
-enum Fill {
+pub enum Fill {
     Random(f32),
     Near(Vec<f32>, f32),
     Table,
@@ -55,7 +55,8 @@ impl ReleaseTensor {
         }
     }
 
-    fn storage(&self) -> (&'static str, usize) {
+    /// Torch's name of its numbers' storage, and bytes of a number.
+    pub fn storage(&self) -> (&'static str, usize) {
         match self.fill {
             Fill::Flag => ("BoolStorage", 1),
             Fill::Index => ("LongStorage", 8),
@@ -99,28 +100,11 @@ impl Release {
     pub fn tensors(&self) -> Vec<ReleaseTensor> {
         let mut list = List(Vec::new());
         list.add("initialized", &[], Fill::Flag);
-        self.backbone(&mut list);
+        backbone(&mut list, self.vit);
         self.head(&mut list);
         self.discriminator(&mut list);
         hand(&mut list);
         list.0
-    }
-
-    fn backbone(&self, list: &mut List) {
-        let [width, depth, _, hidden] = self.vit;
-        list.add("backbone.pos_embed", &[1, 193, width], Fill::Random(0.02));
-        list.add("backbone.patch_embed.proj.weight", &[width, 3, 16, 16], Fill::Random(0.03));
-        list.add("backbone.patch_embed.proj.bias", &[width], Fill::Random(0.02));
-        for i in 0..depth {
-            let block = format!("backbone.blocks.{i}");
-            list.norm(&format!("{block}.norm1"), width);
-            list.linear(&format!("{block}.attn.qkv"), width, 3 * width);
-            list.linear(&format!("{block}.attn.proj"), width, width);
-            list.norm(&format!("{block}.norm2"), width);
-            list.linear(&format!("{block}.mlp.fc1"), width, hidden);
-            list.linear(&format!("{block}.mlp.fc2"), hidden, width);
-        }
-        list.norm("backbone.last_norm", width);
     }
 
     fn head(&self, list: &mut List) {
@@ -297,24 +281,26 @@ impl Release {
         if self.hollow {
             return Block::Hole((count * size) as u64);
         }
-        let floats = |numbers: Vec<f32>| numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-        Block::Bytes(match &tensor.fill {
-            Fill::Flag => vec![1],
-            Fill::Index => vec![0; count * size],
-            Fill::Random(scale) => {
-                let mut numbers: Vec<f32> = (0..count).map(|_| scale * random.next()).collect();
-                if let Some(outlier) =
-                    self.outlier.filter(|_| tensor.name == "backbone.patch_embed.proj.weight")
-                {
-                    numbers[0] = outlier;
-                }
-                floats(numbers)
-            }
-            Fill::Near(middle, scale) => {
-                floats((0..count).map(|at| middle[at % middle.len()] + scale * random.next()).collect())
-            }
-            Fill::Table => floats(frame_code(&tensor.shape)),
-        })
+        let mut bytes = bytes_of(tensor, random);
+        if let Some(outlier) = self.outlier.filter(|_| tensor.name == "backbone.patch_embed.proj.weight") {
+            bytes[..4].copy_from_slice(&outlier.to_le_bytes());
+        }
+        Block::Bytes(bytes)
+    }
+}
+
+/// A tensor's numbers as they lie in a file.
+pub fn bytes_of(tensor: &ReleaseTensor, random: &mut Random) -> Vec<u8> {
+    let (count, (_, size)) = (tensor.count(), tensor.storage());
+    let floats = |numbers: Vec<f32>| numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+    match &tensor.fill {
+        Fill::Flag => vec![1],
+        Fill::Index => vec![0; count * size],
+        Fill::Random(scale) => floats((0..count).map(|_| scale * random.next()).collect()),
+        Fill::Near(middle, scale) => {
+            floats((0..count).map(|at| middle[at % middle.len()] + scale * random.next()).collect())
+        }
+        Fill::Table => floats(frame_code(&tensor.shape)),
     }
 }
 
@@ -327,8 +313,25 @@ fn frame_code(shape: &[usize]) -> Vec<f32> {
     (0..shape[1]).flat_map(row).map(|value| value as f32).collect()
 }
 
+/// The backbone's tensors: width, blocks, heads and hidden numbers.
+pub fn backbone(list: &mut List, [width, depth, _, hidden]: [usize; 4]) {
+    list.add("backbone.pos_embed", &[1, 193, width], Fill::Random(0.02));
+    list.add("backbone.patch_embed.proj.weight", &[width, 3, 16, 16], Fill::Random(0.03));
+    list.add("backbone.patch_embed.proj.bias", &[width], Fill::Random(0.02));
+    for i in 0..depth {
+        let block = format!("backbone.blocks.{i}");
+        list.norm(&format!("{block}.norm1"), width);
+        list.linear(&format!("{block}.attn.qkv"), width, 3 * width);
+        list.linear(&format!("{block}.attn.proj"), width, width);
+        list.norm(&format!("{block}.norm2"), width);
+        list.linear(&format!("{block}.mlp.fc1"), width, hidden);
+        list.linear(&format!("{block}.mlp.fc2"), hidden, width);
+    }
+    list.norm("backbone.last_norm", width);
+}
+
 /// The hand model's buffers; random numbers stand for MANO's.
-fn hand(list: &mut List) {
+pub fn hand(list: &mut List) {
     for (name, shape) in [
         ("shapedirs", &[778, 3, 10][..]),
         ("v_template", &[778, 3]),
@@ -353,31 +356,31 @@ fn hand(list: &mut List) {
 }
 
 /// Tensors being listed.
-struct List(Vec<ReleaseTensor>);
+pub struct List(pub Vec<ReleaseTensor>);
 
 impl List {
-    fn add(&mut self, name: &str, shape: &[usize], fill: Fill) {
+    pub fn add(&mut self, name: &str, shape: &[usize], fill: Fill) {
         self.0.push(ReleaseTensor { name: name.to_owned(), shape: shape.to_vec(), fill });
     }
 
-    fn norm(&mut self, name: &str, width: usize) {
+    pub fn norm(&mut self, name: &str, width: usize) {
         self.add(&format!("{name}.weight"), &[width], Fill::Near(vec![1.0], 0.1));
         self.add(&format!("{name}.bias"), &[width], Fill::Random(0.1));
     }
 
-    fn weight(&mut self, name: &str, inputs: usize, outputs: usize) {
+    pub fn weight(&mut self, name: &str, inputs: usize, outputs: usize) {
         // Uniform numbers of this range keep the variance of what passes.
         let scale = (3.0 / inputs as f32).sqrt();
         self.add(&format!("{name}.weight"), &[outputs, inputs], Fill::Random(scale));
     }
 
-    fn linear(&mut self, name: &str, inputs: usize, outputs: usize) {
+    pub fn linear(&mut self, name: &str, inputs: usize, outputs: usize) {
         self.weight(name, inputs, outputs);
         self.add(&format!("{name}.bias"), &[outputs], Fill::Random(0.02));
     }
 
     /// A head: its numbers stay near the mean that is added to them.
-    fn small_linear(&mut self, name: &str, inputs: usize, outputs: usize) {
+    pub fn small_linear(&mut self, name: &str, inputs: usize, outputs: usize) {
         let scale = 0.1 / (inputs as f32).sqrt();
         self.add(&format!("{name}.weight"), &[outputs, inputs], Fill::Random(scale));
         self.add(&format!("{name}.bias"), &[outputs], Fill::Random(0.01));
@@ -385,7 +388,7 @@ impl List {
 }
 
 /// Uniform numbers between -1 and 1 (splitmix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> f32 {

@@ -75,7 +75,7 @@ impl FullHand {
     }
 
     /// The hand by one row of the heads; `None` where its numbers describe none.
-    fn new(row: &HeadRow, view: &CropView, placed: &FrameDepth) -> Option<Self> {
+    pub(in crate::haptic) fn new(row: &HeadRow, view: &CropView, placed: &FrameDepth) -> Option<Self> {
         let hand = Self {
             rotations: row.matrices(),
             betas: row.betas.map(f64::from),

@@ -43,6 +43,7 @@ pub use hands::{FullConfig, FullHand, FullHaptic};
 pub use heads::HeadRow;
 pub use network::{HandPictures, NetworkShape, Slot, WindowNetwork};
 pub use picture::Picture;
+pub(super) use pictures::Pictures;
 pub use released::{ReleasedError, ReleasedFile};
 pub use steady::{SteadyConfig, SteadySquare};
 pub use taps::Sampling;

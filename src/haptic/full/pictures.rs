@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::jobs::{Job, Jobs};
 
 /// Cuts the pictures that a network wants of a frame; keeps their memory from frame to frame.
-pub(super) struct Pictures {
+pub(in crate::haptic) struct Pictures {
     sampling: Sampling,
     easels: Vec<Easel>,
     /// Hands of the last frame.

@@ -205,6 +205,14 @@ pub enum Event {
     Refined(Arc<Refinement>),
     /// The run has a second pass, and this about it is new.
     SecondPass(SecondPassStatus),
+    /// The work behind a frame's publication gave way to the next frame, and goes on behind that one. Whoever plays
+    /// a run again needs to know when.
+    Paused {
+        /// Number of the frame.
+        sequence: u64,
+        /// How often the work had looked whether a frame waits, this time included.
+        looks: u64,
+    },
     /// Frames a live source delivered while the front end was busy.
     Dropped {
         /// How many, since the last event of this kind.

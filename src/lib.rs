@@ -45,6 +45,7 @@ pub mod net;
 pub mod output;
 mod pickle;
 mod random;
+pub mod recording;
 pub mod refine;
 #[cfg(feature = "render")]
 pub mod render;

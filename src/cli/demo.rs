@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use handstream::engine::{Delivery, FrontEndConfig};
+use handstream::engine::{Delivery, FrontEndConfig, Watchdog};
 use handstream::event::{Event, FrameHands};
 use handstream::hand::HandModel;
 use handstream::source::synthetic::{SceneConfig, SyntheticScene};
@@ -42,8 +42,10 @@ impl DemoArgs {
         let scene = SyntheticScene::new(config, model.clone())?;
         let truth: Vec<_> = (0..self.frames).map_while(|number| scene.truth(number)).collect();
         let camera = scene.camera().clone();
+        let watchdog = Watchdog::default();
+        let run_info = Pipeline::run_info(&scene, &camera, &model, None);
         let second_pass =
-            self.second_pass.start(model.clone(), &camera, fps, Delivery::Every, false, None)?;
+            self.second_pass.start(&model, &run_info, Delivery::Every, false, None, &watchdog)?;
         let pipeline = Pipeline {
             camera,
             source: Box::new(scene),
@@ -52,9 +54,11 @@ impl DemoArgs {
             path: None,
             second_pass,
             delivery: Delivery::Every,
+            watchdog,
             out: self.out.clone(),
             overlay: !self.no_overlay,
             limit: None,
+            pauses: Default::default(),
         };
         let (mut provisional, mut refined) = (BTreeMap::new(), BTreeMap::new());
         let summary = pipeline.run(|event| match event {

@@ -39,6 +39,7 @@ pub fn run(hand_model: Option<&Path>) -> Result<()> {
         ("camera", cameras()),
         ("graphics", graphics()),
         ("processor", processor()),
+        ("priority", priority()),
     ];
     let mut missing = 0;
     for (what, finding) in findings {
@@ -157,6 +158,15 @@ fn graphics() -> Finding {
 #[cfg(not(feature = "render"))]
 fn graphics() -> Finding {
     Finding::Optional("left out of this build: build with the feature `render`".to_owned())
+}
+
+/// Whether `--pin` would work; tried on a thread of its own.
+fn priority() -> Finding {
+    match std::thread::spawn(|| handstream::engine::run_first(0)).join() {
+        Ok(Ok(())) => Finding::Good("--pin gives the front end cores and priority".to_owned()),
+        Ok(Err(refused)) => Finding::Optional(format!("{refused} (only --pin needs it)")),
+        Err(_) => Finding::Optional("cannot be tried".to_owned()),
+    }
 }
 
 /// The vector instructions that the networks run on.

@@ -8,7 +8,7 @@ use handstream::geometry::CameraModel;
 use handstream::source::{IntrinsicsChoice, SourceInfo, intrinsics_for};
 
 /// Where the intrinsics come from; without any of these they are a stated guess.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[group(multiple = false)]
 pub struct IntrinsicsArgs {
     /// Intrinsics from a file: OpenCV or ROS yaml, or one line `fx fy cx cy [k1 k2 p1 p2 [k3]]`.

@@ -2,15 +2,17 @@
 
 #[cfg(feature = "window")]
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use handstream::detect::Search;
-use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, SecondPass, Session};
+use handstream::engine::{
+    Delivery, FrontEndConfig, HandFrontEnd, Run, SecondPass, Session, Supply, Watchdog,
+};
 use handstream::event::{Event, RunInfo};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
@@ -20,9 +22,12 @@ use handstream::view::live::LiveFeed;
 use handstream::view::live::{LiveWindow, WindowOptions};
 
 use super::intrinsics::IntrinsicsArgs;
+use super::record::{RecordArgs, Recording};
 use super::second_pass::SecondPassArgs;
+use super::settings::Settings;
 use super::setup;
 use super::track::{camera_format, picture_size};
+use super::workers::WorkerArgs;
 
 /// What a user types for the built-in scene, and how long it goes on.
 const DEMO: &str = "demo";
@@ -32,7 +37,7 @@ const DEMO_SECONDS: f64 = 600.0;
 const LINE_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct LiveArgs {
     /// `0`, `1`, … for a camera, a video file or a folder of images at their own speed, or `demo` for the
     /// built-in scene; default: the first camera.
@@ -57,6 +62,10 @@ pub struct LiveArgs {
     intrinsics: IntrinsicsArgs,
     #[command(flatten)]
     second_pass: SecondPassArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
+    record: RecordArgs,
     /// Camera: picture size to ask for.
     #[arg(long, value_name = "WxH", value_parser = picture_size)]
     size: Option<PictureSize>,
@@ -89,32 +98,32 @@ impl LiveArgs {
             camera: camera.clone(),
             hand_model: model.name().to_string(),
         };
-        let mut config = FrontEndConfig::default();
-        config.tracker.max_hands = usize::from(self.max_hands);
-        config.tracker.mirrored = self.mirrored;
-        config.tracker.search = Search::Behind;
-        let delivery = Delivery::Newest { paced };
-        let second_pass =
-            self.second_pass.start(model.clone(), &camera, info.fps, delivery, false, self.frames)?;
+        let Settings { config, watchdog, .. } = self.settings();
+        let (delivery, limit) = (Delivery::Newest { paced }, self.frames);
+        let second_pass = self.second_pass.start(&model, &run_info, delivery, false, limit, &watchdog)?;
         let second_pass = second_pass.map(SecondPass::left_when_stopped);
         #[cfg(feature = "window")]
         let refined = second_pass.is_some();
-        let front_end = HandFrontEnd::new(&setup::models()?, model.clone(), camera, config)?;
+        let front_end = HandFrontEnd::supply(&setup::models()?, &model, &camera, &config)?;
 
         let stop = Arc::new(AtomicBool::new(false));
         let interrupted = stop.clone();
         ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
             .context("Ctrl-C cannot be caught on this system")?;
         let feed = Arc::new(screen.feed());
-        let session = Session::start(
-            source,
-            run_info.clone(),
-            Box::new(front_end),
+        let run = Run {
+            source: self.again(source, &model),
+            front_end,
+            info: run_info.clone(),
             delivery,
-            stop.clone(),
             second_pass,
-            listener(feed.clone(), stop, self.frames),
-        )?;
+            watchdog,
+            stop: stop.clone(),
+        };
+        let name = self.source.as_deref().unwrap_or_default();
+        let recording = self.record.start(name, &run.info, run.delivery)?;
+        let recording = Arc::new(Mutex::new(recording));
+        let session = Session::start(run, listener(feed.clone(), stop, self.frames, recording.clone()))?;
         match screen {
             #[cfg(feature = "window")]
             Screen::Window(window) => {
@@ -124,6 +133,9 @@ impl LiveArgs {
             Screen::None => print_numbers(&feed, &session),
         }
         let in_order = session.stop();
+        if let Some(recording) = recording.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            recording.finish()?;
+        }
         let numbers = feed.numbers();
         println!("{numbers}");
         match (in_order, numbers.frames) {
@@ -143,6 +155,26 @@ impl LiveArgs {
             mirrored: false,
             close_at_end: self.frames.is_some(),
         }
+    }
+
+    /// What the flags say of the hands of a run.
+    pub fn settings(&self) -> Settings {
+        let mut config = FrontEndConfig::default();
+        config.tracker.max_hands = usize::from(self.max_hands);
+        config.tracker.mirrored = self.mirrored;
+        config.tracker.search = Search::Behind;
+        config.pin = self.workers.pin();
+        let watchdog = self.workers.watchdog(Watchdog::default());
+        Settings { model: Arc::new(HandModel::open()), config, path: None, watchdog }
+    }
+
+    /// The source, and a camera again whenever its thread has panicked or hangs.
+    fn again(&self, source: Box<dyn Source>, model: &Arc<HandModel>) -> Supply<Box<dyn Source>> {
+        if !source.info().live {
+            return source.into();
+        }
+        let (args, model) = (self.clone(), model.clone());
+        Supply::renewable(source, move || args.source(&model).map_err(|error| error.to_string()))
     }
 
     fn source(&self, model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
@@ -209,9 +241,17 @@ fn print_numbers(feed: &LiveFeed, session: &Session) {
 }
 
 /// Feeds what is shown, prints warnings, and counts the frames that were asked for.
-fn listener(feed: Arc<LiveFeed>, stop: Arc<AtomicBool>, frames: Option<u64>) -> impl FnMut(&Event) + Send {
+fn listener(
+    feed: Arc<LiveFeed>,
+    stop: Arc<AtomicBool>,
+    frames: Option<u64>,
+    recording: Arc<Mutex<Option<Recording>>>,
+) -> impl FnMut(&Event) + Send {
     let mut seen = 0;
     move |event| {
+        if let Some(recording) = &mut *recording.lock().unwrap_or_else(PoisonError::into_inner) {
+            recording.event(event);
+        }
         match event {
             Event::Frame { .. } => seen += 1,
             Event::Warning(sentence) => eprintln!("warning: {sentence}"),

@@ -21,10 +21,14 @@ mod omnihands;
 mod own_files;
 mod pipeline;
 mod progress;
+mod record;
 mod refine;
+mod replay;
 mod second_pass;
+mod settings;
 mod setup;
 mod track;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -51,6 +55,8 @@ enum Command {
     Odometry(odometry::OdometryArgs),
     /// Refine hands that were found earlier: world coordinates, gaps filled, both hands together.
     Refine(refine::RefineArgs),
+    /// Play what --record recorded and compare its hands with those of then.
+    Replay(replay::ReplayArgs),
     /// Compare the hands or the camera path of a run with a known truth: every error measure of the papers.
     Eval(eval::EvalArgs),
     /// Fetch the two MediaPipe networks, or note where your own checkpoints and MANO lie, once.
@@ -94,6 +100,7 @@ impl Cli {
             Command::Demo(args) => args.run(),
             Command::Odometry(args) => args.run(),
             Command::Refine(args) => args.run(),
+            Command::Replay(args) => args.run(),
             Command::Eval(args) => args.run(),
             Command::Setup(args) => match args.own.register()? && args.wheel.is_none() {
                 true => Ok(()),

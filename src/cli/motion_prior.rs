@@ -1,9 +1,11 @@
 //! Which motion prior the refinement asks.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use handstream::engine::Supply;
 use handstream::hand::HandModel;
 use handstream::net::Isa;
 use handstream::refine::prior::hmp::{HmpConfig, HmpNetwork, HmpPrior};
@@ -22,7 +24,7 @@ enum PriorName {
 }
 
 /// Flags of the motion prior.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct MotionPriorArgs {
     /// What fills gaps in a hand's motion, beside joint limits and smoothness.
     #[arg(long, value_enum, default_value_t)]
@@ -33,11 +35,25 @@ pub struct MotionPriorArgs {
 }
 
 impl MotionPriorArgs {
+    /// The prior for hands of `model`, and another whenever the refinement has failed with it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn supply(&self, model: &Arc<HandModel>) -> Result<Option<Supply<Box<dyn MotionPrior>>>> {
+        let Some(first) = self.load(model)? else { return Ok(None) };
+        let (args, model) = (self.clone(), model.clone());
+        let again = move || {
+            let prior = args.load(&model).map_err(|error| error.to_string())?;
+            prior.ok_or_else(|| "there is no other motion prior".to_owned())
+        };
+        Ok(Some(Supply::renewable(first, again)))
+    }
+
     /// Loads the prior for hands of `model`; none where the refinement's own terms are enough.
     ///
     /// # Errors
     /// One sentence for the user.
-    pub fn load(&self, model: &HandModel) -> Result<Option<Box<dyn MotionPrior>>> {
+    fn load(&self, model: &HandModel) -> Result<Option<Box<dyn MotionPrior>>> {
         let hmp = self.motion_prior == PriorName::Hmp;
         ensure!(hmp || self.hmp.is_none(), "--hmp is for --motion-prior hmp: give both");
         match (self.motion_prior, &self.hmp) {

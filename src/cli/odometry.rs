@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use handstream::detect::{HandTracker, TrackerConfig};
-use handstream::engine::{BackgroundThread, OdometryStep, OdometryThread, Waiting};
+use handstream::engine::{BackgroundThread, OdometryStep, OdometryThread, Waiting, Watchdog};
 use handstream::frame::Frame;
 use handstream::geometry::{CameraModel, CameraPath, CameraPose};
 use handstream::jobs::InOrder;
@@ -84,7 +84,12 @@ impl OdometryArgs {
         let mut masks = if self.mask_hands { Some(HandMasks::new()?) } else { None };
         let waiting = if info.live { Waiting::Newest } else { Waiting::Every };
         let backend = self.backend(working.camera(), &info)?;
-        let mut thread = OdometryThread::start(backend, working, waiting)?;
+        let mut thread = OdometryThread::start(
+            backend,
+            working,
+            waiting,
+            Watchdog { odometry: None, ..Watchdog::default() },
+        )?;
         let stop = Arc::new(AtomicBool::new(false));
         let interrupted = stop.clone();
         ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))

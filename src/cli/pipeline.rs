@@ -1,11 +1,15 @@
 //! What `track` and `demo` share: one source through the engine into files, film and progress bar.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
-use handstream::engine::{Delivery, FrontEnd, FrontEndConfig, HandFrontEnd, OnPath, SecondPass, run};
+use handstream::engine::{
+    AsPaused, Delivery, FrontEnd, FrontEndConfig, FrontEndError, HandFrontEnd, OnPath, Run, SecondPass,
+    Supply, Watchdog,
+};
 use handstream::event::{Event, RunInfo};
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
@@ -36,12 +40,16 @@ pub struct Pipeline {
     pub second_pass: Option<SecondPass>,
     /// Every frame, or the newest.
     pub delivery: Delivery,
+    /// How long workers may take.
+    pub watchdog: Watchdog,
     /// Folder for the results.
     pub out: PathBuf,
     /// Whether to film the overlay.
     pub overlay: bool,
     /// Stop after so many frames.
     pub limit: Option<u64>,
+    /// Where the work behind frames gave way, in a run that is played again.
+    pub pauses: Option<HashMap<u64, u64>>,
 }
 
 impl Pipeline {
@@ -50,26 +58,13 @@ impl Pipeline {
     /// # Errors
     /// One sentence for the user; what was complete stays.
     pub fn run(self, mut also: impl FnMut(&Event)) -> Result<Summary> {
-        let models = setup::models()?;
-        let front_end = HandFrontEnd::new(&models, self.model.clone(), self.camera.clone(), self.config)?;
-        let mut front_end: Box<dyn FrontEnd> = match self.path {
-            Some(path) => Box::new(OnPath::new(front_end, path)),
-            None => Box::new(front_end),
-        };
+        let front_end = self.front_end()?;
         let stop = Arc::new(AtomicBool::new(false));
         let interrupted = stop.clone();
         ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
             .context("Ctrl-C cannot be caught on this system")?;
 
-        let info = self.source.info();
-        let run_info = RunInfo {
-            source: info.name.clone(),
-            size: info.size,
-            fps: info.fps,
-            frame_count: info.frame_count.map(|count| self.limit.map_or(count, |limit| count.min(limit))),
-            camera: self.camera,
-            hand_model: self.model.name().to_string(),
-        };
+        let run_info = Self::run_info(&*self.source, &self.camera, &self.model, self.limit);
         let mut files = RunFiles::create(&self.out, self.second_pass.is_some())?;
         let film_path = self.out.join("overlay.mp4");
         let mut film = if self.overlay {
@@ -79,8 +74,16 @@ impl Pipeline {
         };
         let mut progress = Progress::new();
         let (mut frames, mut last_warning) = (0, None);
-        let (source, front_end, delivery) = (self.source, front_end.as_mut(), self.delivery);
-        run(source, run_info, front_end, delivery, stop.clone(), self.second_pass, |event| -> Result<()> {
+        let run = Run {
+            source: self.source.into(),
+            front_end,
+            info: run_info,
+            delivery: self.delivery,
+            second_pass: self.second_pass,
+            watchdog: self.watchdog,
+            stop: stop.clone(),
+        };
+        run.follow(|event| -> Result<()> {
             let full = self.limit.is_some_and(|limit| frames >= limit);
             if full && matches!(event, Event::Frame { .. } | Event::Dropped { .. }) {
                 // Already under way when the last one asked for arrived.
@@ -112,5 +115,42 @@ impl Pipeline {
             film.finish()?;
         }
         Ok(files.finish()?)
+    }
+
+    /// What is known of a run of `source` that ends after `limit` frames.
+    pub fn run_info(
+        source: &dyn Source,
+        camera: &CameraModel,
+        model: &HandModel,
+        limit: Option<u64>,
+    ) -> RunInfo {
+        let info = source.info();
+        RunInfo {
+            source: info.name.clone(),
+            size: info.size,
+            fps: info.fps,
+            frame_count: info.frame_count.map(|count| limit.map_or(count, |limit| count.min(limit))),
+            camera: camera.clone(),
+            hand_model: model.name().to_string(),
+        }
+    }
+
+    /// The front end, and the next one should it fail.
+    fn front_end(&self) -> Result<Supply<Box<dyn FrontEnd>>> {
+        let (files, model, camera) = (setup::models()?, self.model.clone(), self.camera.clone());
+        let (config, pauses) = (self.config.clone(), self.pauses.clone());
+        let path = self.path.clone().map(|path| Arc::new(Mutex::new(path)));
+        let make = move || -> Result<Box<dyn FrontEnd>, FrontEndError> {
+            let front_end = HandFrontEnd::new(&files, model.clone(), camera.clone(), config.clone())?;
+            Ok(match (&path, &pauses) {
+                (None, None) => Box::new(front_end),
+                (None, Some(pauses)) => Box::new(AsPaused::new(front_end, pauses.clone())),
+                (Some(path), None) => Box::new(OnPath::new(front_end, path.clone())),
+                (Some(path), Some(pauses)) => {
+                    Box::new(OnPath::new(AsPaused::new(front_end, pauses.clone()), path.clone()))
+                }
+            })
+        };
+        Ok(Supply::renewable(make()?, move || make().map_err(|error| error.to_string())))
     }
 }

@@ -37,7 +37,11 @@ impl Progress {
             Event::Warning(sentence) => self.bar.suspend(|| eprintln!("warning: {sentence}")),
             Event::Trouble(trouble) => self.bar.suspend(|| eprintln!("warning: {trouble}")),
             Event::Finished => self.bar.finish_and_clear(),
-            Event::Started(_) | Event::Refined(_) | Event::SecondPass(_) | Event::Dropped { .. } => {}
+            Event::Started(_)
+            | Event::Refined(_)
+            | Event::SecondPass(_)
+            | Event::Paused { .. }
+            | Event::Dropped { .. } => {}
         }
     }
 }

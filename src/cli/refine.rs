@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use handstream::engine::{Backlog, CameraWay, RefineSchedule, SecondPass, SecondPassConfig};
+use handstream::engine::{Backlog, CameraWay, RefineSchedule, SecondPass, SecondPassConfig, Watchdog};
 use handstream::event::{Event, FrameHands};
 use handstream::frame::{Frame, Timestamp};
 use handstream::geometry::CameraPath;
@@ -75,9 +75,10 @@ impl RefineArgs {
         let way = self.place_camera(&mut frames)?;
         let config = SecondPassConfig {
             refine: self.weights.config(),
-            prior: self.prior.load(&model)?,
+            prior: self.prior.supply(&model)?,
             schedule: RefineSchedule { backlog: Backlog::Wait, budget: None },
             limit: None,
+            watchdog: Watchdog::default(),
             meaning: if joints { KeypointMeaning::Joints } else { KeypointMeaning::Tracker },
         };
         let mut second_pass = SecondPass::start(way, model, config)?;

@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::engine::{
     BackgroundThread, Backlog, CameraWay, Delivery, OdometryThread, RefineSchedule, SecondPass,
-    SecondPassConfig, Waiting,
+    SecondPassConfig, Supply, Waiting, Watchdog,
 };
+use handstream::event::RunInfo;
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
 use handstream::refine::{KeypointMeaning, RefineConfig};
 use handstream::slam::points::PointOdometry;
-use handstream::slam::{WORKING_SIDE, WorkingSize};
+use handstream::slam::{Odometry, WORKING_SIDE, WorkingSize};
 
 use super::motion_prior::MotionPriorArgs;
 
@@ -54,7 +55,7 @@ impl WeightsName {
 }
 
 /// Flags of the commands that have a second pass.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct SecondPassArgs {
     /// Leave out the second pass over chunks of 128 frames: hands stay as the front end found them.
     #[arg(long)]
@@ -70,19 +71,19 @@ pub struct SecondPassArgs {
 }
 
 impl SecondPassArgs {
-    /// Starts the second pass of a run at `fps` frames a second that ends after `limit` frames, and odometry
-    /// where the camera's way is not `known`.
+    /// Starts the second pass of `run`, which ends after `limit` frames, and odometry where the camera's way is not
+    /// `known`.
     ///
     /// # Errors
     /// One sentence for the user.
     pub fn start(
         &self,
-        model: Arc<HandModel>,
-        camera: &CameraModel,
-        fps: f64,
+        model: &Arc<HandModel>,
+        run: &RunInfo,
         delivery: Delivery,
         known: bool,
         limit: Option<u64>,
+        watchdog: &Watchdog,
     ) -> Result<Option<SecondPass>> {
         if self.no_refine {
             return Ok(None);
@@ -92,10 +93,12 @@ impl SecondPassArgs {
         let way = match (known, self.camera) {
             (true, _) => CameraWay::InFrames { scale_free: false },
             (false, CameraName::Static) => CameraWay::Still,
-            (false, CameraName::Auto) => CameraWay::Odometry(odometry(camera, live)?),
+            (false, CameraName::Auto) => {
+                CameraWay::Odometry(Box::new(odometry(&run.camera, live, watchdog)?))
+            }
         };
         let schedule = if live {
-            let lasts = refine.chunk_frames.saturating_sub(refine.overlap) as f64 / fps.max(1.0);
+            let lasts = refine.chunk_frames.saturating_sub(refine.overlap) as f64 / run.fps.max(1.0);
             RefineSchedule {
                 backlog: Backlog::Merge,
                 budget: Some(Duration::from_secs_f64(LIVE_BUDGET * lasts)),
@@ -103,21 +106,27 @@ impl SecondPassArgs {
         } else {
             RefineSchedule { backlog: Backlog::Wait, budget: None }
         };
-        let prior = self.prior.load(&model)?;
+        let prior = self.prior.supply(model)?;
         let meaning = KeypointMeaning::Tracker;
-        let config = SecondPassConfig { refine, prior, schedule, meaning, limit };
-        Ok(Some(SecondPass::start(way, model, config)?))
+        let watchdog = watchdog.clone();
+        let config = SecondPassConfig { refine, prior, schedule, meaning, limit, watchdog };
+        Ok(Some(SecondPass::start(way, model.clone(), config)?))
     }
 }
 
 /// The default odometry on a thread of its own.
-fn odometry(camera: &CameraModel, live: bool) -> Result<OdometryThread> {
+fn odometry(camera: &CameraModel, live: bool, watchdog: &Watchdog) -> Result<OdometryThread> {
     let working = WorkingSize::new(camera, WORKING_SIDE);
-    let mut odometry = PointOdometry::new(working.camera().clone(), Default::default())?;
-    if live {
-        let background = BackgroundThread::spawn("bundle-adjustment");
-        odometry.adjust_behind(Box::new(background.context("no thread for the bundle adjustment")?));
-    }
+    let pictures = working.camera().clone();
+    let make = move || -> Result<Box<dyn Odometry>> {
+        let mut odometry = PointOdometry::new(pictures.clone(), Default::default())?;
+        if live {
+            let background = BackgroundThread::spawn("bundle-adjustment");
+            odometry.adjust_behind(Box::new(background.context("no thread for the bundle adjustment")?));
+        }
+        Ok(Box::new(odometry))
+    };
+    let supply = Supply::renewable(make()?, move || make().map_err(|error| error.to_string()));
     let waiting = if live { Waiting::Newest } else { Waiting::Every };
-    Ok(OdometryThread::start(Box::new(odometry), working, waiting)?)
+    Ok(OdometryThread::start(supply, working, waiting, watchdog.clone())?)
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
-use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile};
+use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile, Watchdog};
 use handstream::event::Event;
 use handstream::frame::PictureSize;
 use handstream::hand::{HandModel, TipVertices};
@@ -19,7 +20,10 @@ use super::intrinsics::IntrinsicsArgs;
 use super::known_path::KnownPathArgs;
 use super::omnihands::OmniArgs;
 use super::pipeline::Pipeline;
+use super::record::{RecordArgs, Recording};
 use super::second_pass::SecondPassArgs;
+use super::settings::Settings;
+use super::workers::WorkerArgs;
 
 /// What makes hands in metres, as a user types it.
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -59,6 +63,8 @@ enum TipsName {
 
 /// What a user types for the built-in hand.
 pub const OPEN: &str = "open";
+/// Longest time for a frame of --profile haptic or omnihands.
+const HAPTIC_PATIENCE: Duration = Duration::from_secs(300);
 /// What a user types for the built-in scene.
 const SYNTHETIC: &str = "synthetic";
 
@@ -115,6 +121,10 @@ pub struct TrackArgs {
     known_path: KnownPathArgs,
     #[command(flatten)]
     second_pass: SecondPassArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
+    record: RecordArgs,
     /// Camera: picture size to ask for.
     #[arg(long, value_name = "WxH", value_parser = picture_size)]
     size: Option<PictureSize>,
@@ -136,45 +146,83 @@ impl TrackArgs {
         let source = self.source(&model)?;
         let info = source.info();
         let camera = self.intrinsics.camera(info)?;
-        let path = self.known_path.read(info.fps)?;
         let delivery = match (info.live, self.live) {
             (true, _) => Delivery::Newest { paced: false },
             (false, true) => Delivery::Newest { paced: true },
             (false, false) => Delivery::Every,
         };
-        let mut config = FrontEndConfig { profile: self.profile()?, ..FrontEndConfig::default() };
-        config.tracker.max_hands = usize::from(self.max_hands);
-        config.tracker.mirrored = self.mirrored;
-        if delivery != Delivery::Every {
-            config.tracker.search = Search::Behind;
-        }
-        config.fit.shape.hand_length_mm = self.hand_length;
-        let out = self.out.clone();
-        let fps = source.info().fps;
-        let second_pass =
-            self.second_pass.start(model.clone(), &camera, fps, delivery, path.is_some(), self.frames)?;
+        let run_info = Pipeline::run_info(&*source, &camera, &model, self.frames);
+        let settings = self.settings_with(model, info.fps, delivery != Delivery::Every)?;
+        let second_pass = settings.second_pass(&self, &run_info, delivery)?;
+        let mut recording = self.record.start(&self.source, &run_info, delivery)?;
         let pipeline = Pipeline {
             source,
             camera,
-            model,
-            config,
-            path,
+            model: settings.model,
+            config: settings.config,
+            path: settings.path,
             second_pass,
             delivery,
-            out: self.out,
+            watchdog: settings.watchdog,
+            out: self.out.clone(),
             overlay: self.overlay,
             limit: self.frames,
+            pauses: Default::default(),
         };
         let mut placed = false;
         let summary = pipeline.run(|event| {
             placed |= matches!(event, Event::Frame { hands, .. } if hands.world_from_camera.is_some());
+            if let Some(recording) = &mut recording {
+                recording.event(event);
+            }
         })?;
         if let Some(file) = self.known_path.file().filter(|_| !placed) {
             eprintln!("warning: {}", KnownPathArgs::nowhere(file));
         }
         print!("{summary}");
-        println!("results in {}", out.display());
-        Ok(())
+        println!("results in {}", self.out.display());
+        recording.map_or(Ok(()), Recording::finish)
+    }
+
+    /// What the flags say of the hands of a run, live or of every frame.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn settings(&self, fps: f64, live: bool) -> Result<Settings> {
+        self.settings_with(Arc::new(self.model()?), fps, live)
+    }
+
+    /// Flags of the second pass.
+    pub fn second_pass(&self) -> &SecondPassArgs {
+        &self.second_pass
+    }
+
+    /// Frames after which it stops.
+    pub fn limit(&self) -> Option<u64> {
+        self.frames
+    }
+
+    fn settings_with(&self, model: Arc<HandModel>, fps: f64, live: bool) -> Result<Settings> {
+        let mut config = FrontEndConfig { profile: self.profile()?, ..FrontEndConfig::default() };
+        config.tracker.max_hands = usize::from(self.max_hands);
+        config.tracker.mirrored = self.mirrored;
+        if live {
+            config.tracker.search = Search::Behind;
+        }
+        config.fit.shape.hand_length_mm = self.hand_length;
+        config.pin = self.workers.pin();
+        let path = self.known_path.read(fps)?;
+        Ok(Settings { model, config, path, watchdog: self.workers.watchdog(self.patience()) })
+    }
+
+    /// A ViT-H on a processor takes seconds for a frame.
+    fn patience(&self) -> Watchdog {
+        match self.profile {
+            ProfileName::Lite | ProfileName::Direct => Watchdog::default(),
+            ProfileName::Haptic | ProfileName::Omnihands => {
+                Watchdog { front_end: Some(HAPTIC_PATIENCE), ..Watchdog::default() }
+            }
+        }
     }
 
     fn model(&self) -> Result<HandModel> {

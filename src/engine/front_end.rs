@@ -8,6 +8,7 @@ use super::paired::PairedPoser;
 use super::pictured::PicturedPoser;
 use super::poser::{Posed, Poser};
 use super::run::{FrontEnd, Processed, SettledHand};
+use super::supply::Supply;
 use super::workers::Workers;
 use crate::detect::{DetectError, Detections, Hand2d, HandTracker, TrackerConfig};
 use crate::event::{PoseState, TrackedHand};
@@ -29,6 +30,9 @@ pub struct FrontEndConfig {
     pub profile: Profile,
     /// The fit in metres.
     pub fit: FitConfig,
+    /// Whether the front end's threads get cores of their own and run before other programs; false by default. A
+    /// refusal of the system is told with the first frame.
+    pub pin: bool,
 }
 
 /// What makes hands in metres of the 2D tracker's hands.
@@ -105,6 +109,8 @@ pub struct HandFrontEnd {
     tracker: HandTracker,
     poser: Box<dyn Poser>,
     workers: Workers,
+    /// Whether the threads are still to be pinned.
+    pin: bool,
 }
 
 impl HandFrontEnd {
@@ -138,7 +144,27 @@ impl HandFrontEnd {
             }
         };
         let tracker = HandTracker::new(&read(&files.palm)?, &read(&files.landmark)?, config.tracker)?;
-        Ok(Self { tracker, poser, workers })
+        Ok(Self { tracker, poser, workers, pin: config.pin })
+    }
+}
+
+impl HandFrontEnd {
+    /// A front end, and another whenever one has panicked or hangs.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn supply(
+        files: &ModelFiles,
+        model: &Arc<HandModel>,
+        camera: &CameraModel,
+        config: &FrontEndConfig,
+    ) -> Result<Supply<Box<dyn FrontEnd>>, FrontEndError> {
+        let (files, model) = (files.clone(), model.clone());
+        let (camera, config) = (camera.clone(), config.clone());
+        let make = move || -> Result<Box<dyn FrontEnd>, FrontEndError> {
+            Ok(Box::new(Self::new(&files, model.clone(), camera.clone(), config.clone())?))
+        };
+        Ok(Supply::renewable(make()?, move || make().map_err(|error| error.to_string())))
     }
 }
 
@@ -157,10 +183,11 @@ fn open_pair(choice: PairNetworkChoice) -> Result<OmniHands, FrontEndError> {
 
 impl FrontEnd for HandFrontEnd {
     fn process(&mut self, frame: &Frame) -> Processed {
+        let refused = std::mem::take(&mut self.pin).then(|| self.workers.run_first()).and_then(Result::err);
         let Detections { hands, mut stages } = self.tracker.process(frame, &self.workers);
         let inputs: Vec<HandInput> = hands.iter().map(input).collect();
         let (posed, warning) = match self.poser.pose(frame, &inputs, &self.workers, &mut stages) {
-            Ok(posed) => (posed, None),
+            Ok(posed) => (posed, refused),
             Err(sentence) => (Vec::new(), Some(sentence)),
         };
         let tracked = hands.iter().zip(posed).filter_map(|(hand, posed)| Some(tracked_hand(hand, posed?)));

@@ -6,10 +6,13 @@
 //! listener ──► second pass (odometry thread ──► chunks ──► refinement thread) ──► refined frames ──► listener
 //! ```
 
+mod as_paused;
 mod background;
 mod capture;
+mod crew;
 mod fitted;
 mod front_end;
+mod gate;
 mod held_back;
 mod odometry;
 mod on_path;
@@ -19,12 +22,17 @@ mod pose_store;
 mod poser;
 mod priority;
 mod published;
+mod recorder;
 mod refine;
 mod run;
 mod second_pass;
 mod session;
+mod stream;
+mod supply;
+mod watchdog;
 mod workers;
 
+pub use as_paused::AsPaused;
 pub use background::BackgroundThread;
 pub use capture::Delivery;
 pub use front_end::{
@@ -33,7 +41,12 @@ pub use front_end::{
 pub use odometry::{OdometryStep, OdometryThread, OdometryThreadError, Waiting};
 pub use on_path::OnPath;
 pub use pose_store::{HandAt, HandsAt, PoseBasis, PoseStore, PoseStoreConfig};
+pub use priority::run_first;
+pub use recorder::{Recorded, Recorder};
 pub use refine::{Backlog, BacklogCounts, RefineSchedule, RefineThread, RefineThreadError, RefinedWork};
-pub use run::{FrontEnd, Processed, SettledHand, run};
+pub use run::{FrontEnd, Processed, Run, SettledHand};
 pub use second_pass::{CameraWay, SecondPass, SecondPassConfig};
 pub use session::Session;
+pub use stream::{HandStream, HandStreamError};
+pub use supply::{Maker, Supply};
+pub use watchdog::Watchdog;

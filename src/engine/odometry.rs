@@ -1,19 +1,25 @@
 //! The odometry thread: follows the camera beside the front end and never holds it up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam::channel::{Receiver, SendTimeoutError, Sender, TrySendError, bounded, unbounded};
 use crossbeam::queue::ArrayQueue;
+use nalgebra::Isometry3;
 
 use super::priority::yield_to_others;
+use super::supply::Supply;
+use super::watchdog::{AtWork, Watchdog, last_words};
+use crate::event::{Recovery, Trouble, Worker as WorkerName, WorkerFailure};
 use crate::frame::Frame;
 use crate::geometry::CameraPath;
 use crate::slam::{Odometry, OdometryError, OdometryUpdate, PixelBox, WorkingSize};
 
 /// Frames that wait for the thread when every frame counts.
 const WAITING: usize = 4;
+/// Time between two looks at a thread that one waits for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What happens to frames that come faster than odometry takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +48,7 @@ pub enum OdometryThreadError {
     /// The system gives no more threads.
     #[error("the odometry thread could not be started ({0}): close other programs")]
     Start(std::io::Error),
-    /// The back end panicked.
+    /// The back end panicked or hangs, and there is no other.
     #[error("odometry stopped on an internal error; the hands are not affected, please report it")]
     Stopped,
     /// The last refinement failed.
@@ -56,12 +62,31 @@ struct Given {
     hidden: Vec<PixelBox>,
 }
 
+/// What a thread ends with.
+type Ending = Result<CameraPath, OdometryError>;
+
 /// Odometry on a thread of its own.
+///
+/// One that panics or hangs is replaced where there is another; the path then goes on from the last known place,
+/// its scale a guess.
 pub struct OdometryThread {
-    way: Way,
+    waiting: Waiting,
+    working: WorkingSize,
+    supply: Supply<Box<dyn Odometry>>,
+    watchdog: Watchdog,
+    shared: Arc<Shared>,
     steps: Receiver<OdometryStep>,
+    /// `None` after a failure that nothing has replaced.
+    running: Option<Running>,
+    troubles: Vec<Trouble>,
     skipped: u64,
-    thread: JoinHandle<Result<CameraPath, OdometryError>>,
+    restarts_at: (u32, u64),
+}
+
+/// A thread and the way to it.
+struct Running {
+    way: Way,
+    thread: JoinHandle<Ending>,
 }
 
 /// How frames get to the thread.
@@ -71,86 +96,137 @@ enum Way {
     Newest(Arc<ArrayQueue<Given>>, Sender<()>),
 }
 
+/// What threads, one after the other, share.
+struct Shared {
+    at_work: AtWork,
+    tell: Sender<OdometryStep>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Frames taken.
+    done: u64,
+    /// The last pose.
+    pose: Option<Isometry3<f64>>,
+}
+
+impl Shared {
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What the thread works with.
 struct Worker {
+    number: u64,
     odometry: Box<dyn Odometry>,
     working: WorkingSize,
-    tell: Sender<OdometryStep>,
+    /// Where the world of this back end lies in the first one's; `None` for the first.
+    world_from_start: Option<Isometry3<f64>>,
+    shared: Arc<Shared>,
 }
 
 impl Worker {
-    fn take(&mut self, given: &Given) {
+    /// Takes a frame; false where this thread has been left behind.
+    fn take(&mut self, given: &Given) -> bool {
         let start = Instant::now();
+        if !self.shared.at_work.begin(self.number, given.frame.sequence) {
+            return false;
+        }
         let hidden: Vec<PixelBox> = given.hidden.iter().map(|full| self.working.pixel_box(full)).collect();
-        let outcome = self.odometry.process(&self.working.frame(&given.frame), &hidden);
+        let mut outcome = self.odometry.process(&self.working.frame(&given.frame), &hidden);
+        if !self.shared.at_work.end(self.number) {
+            return false;
+        }
+        if let (Ok(update), Some(world_from_start)) = (&mut outcome, self.world_from_start) {
+            update.pose = update.pose.map(|pose| world_from_start * pose);
+        }
+        let mut progress = self.shared.progress();
+        progress.done += 1;
+        progress.pose = outcome.as_ref().ok().and_then(|update| update.pose).or(progress.pose);
+        drop(progress);
         let step = OdometryStep { sequence: given.frame.sequence, outcome, took: start.elapsed() };
         // Nobody has to listen: the back end keeps the path.
-        let _ = self.tell.send(step);
+        let _ = self.shared.tell.send(step);
+        true
     }
 
-    fn finish(mut self) -> Result<CameraPath, OdometryError> {
+    fn finish(mut self) -> Ending {
         self.odometry.finish()?;
         Ok(self.odometry.path())
     }
 }
 
 impl OdometryThread {
-    /// Starts `odometry`, which is made for pictures of the working size.
+    /// Starts odometry, which is made for pictures of the working size.
     ///
     /// # Errors
     /// [`OdometryThreadError::Start`].
     pub fn start(
-        odometry: Box<dyn Odometry>,
+        odometry: impl Into<Supply<Box<dyn Odometry>>>,
         working: WorkingSize,
         waiting: Waiting,
+        watchdog: Watchdog,
     ) -> Result<Self, OdometryThreadError> {
         let (tell, steps) = unbounded();
-        let mut worker = Worker { odometry, working, tell };
-        let builder = thread::Builder::new().name("odometry".into());
-        let (way, thread) = match waiting {
-            Waiting::Every => {
-                let (give, inbox) = bounded::<Given>(WAITING);
-                let work = move || {
-                    inbox.iter().for_each(|given| worker.take(&given));
-                    worker.finish()
-                };
-                (Way::Every(give), builder.spawn(work))
+        let mut supply = odometry.into();
+        let shared = Arc::new(Shared { at_work: AtWork::default(), tell, progress: Mutex::default() });
+        let running = match supply.next() {
+            Some(Ok(odometry)) => {
+                let working = working.clone();
+                let worker =
+                    Worker { number: 0, odometry, working, world_from_start: None, shared: shared.clone() };
+                Some(run(worker, waiting).map_err(OdometryThreadError::Start)?)
             }
-            Waiting::Newest => {
-                let slot = Arc::new(ArrayQueue::<Given>::new(1));
-                let (bell, rings) = bounded(1);
-                let taken = slot.clone();
-                let work = move || {
-                    yield_to_others();
-                    for () in rings {
-                        if let Some(given) = taken.pop() {
-                            worker.take(&given);
-                        }
-                    }
-                    worker.finish()
-                };
-                (Way::Newest(slot, bell), builder.spawn(work))
-            }
+            _ => None,
         };
-        let thread = thread.map_err(OdometryThreadError::Start)?;
-        Ok(Self { way, steps, skipped: 0, thread })
+        Ok(Self {
+            waiting,
+            working,
+            supply,
+            watchdog,
+            shared,
+            steps,
+            running,
+            troubles: Vec::new(),
+            skipped: 0,
+            restarts_at: (0, 0),
+        })
     }
 
     /// Gives the next frame, with the boxes of it, in its own pixels, that belong to hands. With
     /// [`Waiting::Newest`] it returns at once.
     ///
     /// # Errors
-    /// [`OdometryThreadError::Stopped`] when the thread is gone; [`Self::finish`] may say more.
+    /// [`OdometryThreadError::Stopped`] when the thread is gone and there is no other.
     pub fn give(&mut self, frame: Arc<Frame>, hidden: Vec<PixelBox>) -> Result<(), OdometryThreadError> {
-        let given = Given { frame, hidden };
-        match &self.way {
-            Way::Every(give) => give.send(given).map_err(|_| OdometryThreadError::Stopped),
-            Way::Newest(slot, bell) => {
-                self.skipped += u64::from(slot.force_push(given).is_some());
-                match bell.try_send(()) {
-                    // A bell that still rings is heard after this frame was laid down.
-                    Ok(()) | Err(TrySendError::Full(())) => Ok(()),
-                    Err(TrySendError::Disconnected(())) => Err(OdometryThreadError::Stopped),
+        let mut given = Given { frame, hidden };
+        loop {
+            self.look();
+            let running = self.running.as_ref().ok_or(OdometryThreadError::Stopped)?;
+            match &running.way {
+                Way::Every(give) => match give.send_timeout(given, LOOK_EVERY) {
+                    Ok(()) => return Ok(()),
+                    Err(SendTimeoutError::Timeout(back)) => given = back,
+                    Err(SendTimeoutError::Disconnected(back)) => {
+                        given = back;
+                        self.bury();
+                    }
+                },
+                Way::Newest(slot, bell) => {
+                    self.skipped += u64::from(slot.force_push(given).is_some());
+                    match bell.try_send(()) {
+                        // A bell that still rings is heard after this frame was laid down.
+                        Ok(()) | Err(TrySendError::Full(())) => return Ok(()),
+                        Err(TrySendError::Disconnected(())) => match slot.pop() {
+                            Some(back) => {
+                                given = back;
+                                self.bury();
+                            }
+                            None => return Ok(()),
+                        },
+                    }
                 }
             }
         }
@@ -159,6 +235,11 @@ impl OdometryThread {
     /// What became of the frames since the last call.
     pub fn steps(&self) -> impl Iterator<Item = OdometryStep> {
         self.steps.try_iter()
+    }
+
+    /// What went wrong with the thread since the last call.
+    pub fn troubles(&mut self) -> Vec<Trouble> {
+        std::mem::take(&mut self.troubles)
     }
 
     /// Frames that a newer one replaced.
@@ -171,10 +252,88 @@ impl OdometryThread {
     ///
     /// # Errors
     /// [`OdometryThreadError`] where the back end failed.
-    pub fn finish(self) -> Result<(CameraPath, Vec<OdometryStep>), OdometryThreadError> {
-        drop(self.way);
-        let path = self.thread.join().map_err(|_| OdometryThreadError::Stopped)??;
+    pub fn finish(mut self) -> Result<(CameraPath, Vec<OdometryStep>), OdometryThreadError> {
+        let Running { way, thread } = self.running.take().ok_or(OdometryThreadError::Stopped)?;
+        drop(way);
+        while !thread.is_finished() {
+            if self.shared.at_work.replace_overdue(self.watchdog.odometry).is_some() {
+                return Err(OdometryThreadError::Stopped);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        let path = thread.join().map_err(|_| OdometryThreadError::Stopped)??;
         Ok((path, self.steps.try_iter().collect()))
+    }
+
+    /// Replaces a thread that hangs.
+    fn look(&mut self) {
+        let overdue = self.shared.at_work.replace_overdue(self.watchdog.odometry);
+        if let Some((number, sequence, took)) = overdue {
+            self.running = None;
+            self.replace(number, WorkerFailure::Hung(took), Some(sequence));
+        }
+    }
+
+    /// Replaces a thread that panicked.
+    fn bury(&mut self) {
+        let Some(Err(panic)) = self.running.take().map(|running| running.thread.join()) else { return };
+        let (number, sequence) = self.shared.at_work.replace();
+        self.replace(number, WorkerFailure::Panicked(last_words(&*panic)), sequence);
+    }
+
+    fn replace(&mut self, number: u64, failure: WorkerFailure, sequence: Option<u64>) {
+        let (done, pose) = {
+            let progress = self.shared.progress();
+            (progress.done, progress.pose)
+        };
+        let (restarts, at) = self.restarts_at;
+        let restarts = if at == done { restarts + 1 } else { 1 };
+        self.restarts_at = (restarts, done);
+        let next = (restarts <= self.watchdog.most_restarts).then(|| self.supply.next()).flatten();
+        if let Some(Ok(odometry)) = next {
+            let worker = Worker {
+                number,
+                odometry,
+                working: self.working.clone(),
+                world_from_start: pose,
+                shared: self.shared.clone(),
+            };
+            self.running = run(worker, self.waiting).ok();
+        }
+        let recovery = if self.running.is_some() { Recovery::Restarted } else { Recovery::Gone };
+        self.troubles.push(Trouble::Worker { worker: WorkerName::Odometry, failure, sequence, recovery });
+    }
+}
+
+fn run(mut worker: Worker, waiting: Waiting) -> std::io::Result<Running> {
+    let builder = thread::Builder::new().name("odometry".into());
+    match waiting {
+        Waiting::Every => {
+            let (give, inbox) = bounded::<Given>(WAITING);
+            let work = move || {
+                if inbox.iter().all(|given| worker.take(&given)) {
+                    worker.finish()
+                } else {
+                    Ok(CameraPath::default())
+                }
+            };
+            Ok(Running { way: Way::Every(give), thread: builder.spawn(work)? })
+        }
+        Waiting::Newest => {
+            let slot = Arc::new(ArrayQueue::<Given>::new(1));
+            let (bell, rings) = bounded(1);
+            let taken = slot.clone();
+            let work = move || {
+                yield_to_others();
+                for () in rings {
+                    if taken.pop().is_some_and(|given| !worker.take(&given)) {
+                        return Ok(CameraPath::default());
+                    }
+                }
+                worker.finish()
+            };
+            Ok(Running { way: Way::Newest(slot, bell), thread: builder.spawn(work)? })
+        }
     }
 }
 
@@ -193,16 +352,21 @@ mod tests {
     struct Slow {
         takes: Duration,
         panics_at: Option<u64>,
+        hangs_at: Option<u64>,
         path: CameraPath,
     }
 
     impl Odometry for Slow {
         fn process(&mut self, frame: &Frame, hidden: &[PixelBox]) -> Result<OdometryUpdate, OdometryError> {
             let Frame { sequence, timestamp, .. } = *frame;
-            assert_ne!(self.panics_at, Some(sequence), "as a bug would");
+            let reached = |at: Option<u64>| at.is_some_and(|at| sequence >= at);
+            assert!(!reached(self.panics_at), "as a bug would");
+            if reached(self.hangs_at) {
+                thread::sleep(Duration::from_secs(600));
+            }
             assert_eq!((frame.size, hidden[0].right), (PictureSize::new(720, 405), 49.75));
             thread::sleep(self.takes);
-            let pose = Isometry3::identity();
+            let pose = Isometry3::translation(self.path.poses.len() as f64, 0.0, 0.0);
             self.path.poses.push(CameraPose { sequence, timestamp, world_from_camera: pose });
             let state = OdometryState::Still;
             Ok(OdometryUpdate {
@@ -222,9 +386,15 @@ mod tests {
     }
 
     /// Gives `frames` frames, waiting `pause` after each.
-    fn play(slow: Slow, waiting: Waiting, frames: u64, pause: Duration) -> (OdometryThread, Duration) {
+    fn play(
+        odometry: impl Into<Supply<Box<dyn Odometry>>>,
+        waiting: Waiting,
+        frames: u64,
+        pause: Duration,
+    ) -> (OdometryThread, Duration) {
         let working = WorkingSize::new(&CameraModel::guess(SIZE), WORKING_SIDE);
-        let mut thread = OdometryThread::start(Box::new(slow), working, waiting).unwrap();
+        let watchdog = Watchdog::every(Some(Duration::from_millis(200)));
+        let mut thread = OdometryThread::start(odometry, working, waiting, watchdog).unwrap();
         let mut longest = Duration::ZERO;
         for sequence in 0..frames {
             let pixels = vec![0; SIZE.rgb_bytes()];
@@ -238,13 +408,14 @@ mod tests {
         (thread, longest)
     }
 
-    fn slow(milliseconds: u64, panics_at: Option<u64>) -> Slow {
-        Slow { takes: Duration::from_millis(milliseconds), panics_at, path: CameraPath::default() }
+    fn slow(milliseconds: u64, panics_at: Option<u64>, hangs_at: Option<u64>) -> Box<dyn Odometry> {
+        let takes = Duration::from_millis(milliseconds);
+        Box::new(Slow { takes, panics_at, hangs_at, path: CameraPath::default() })
     }
 
     #[test]
     fn of_a_file_every_frame_is_taken() {
-        let (thread, _) = play(slow(1, None), Waiting::Every, 20, Duration::ZERO);
+        let (thread, _) = play(slow(1, None, None), Waiting::Every, 20, Duration::ZERO);
         let (path, steps) = thread.finish().unwrap();
         let taken: Vec<u64> = steps.iter().map(|step| step.sequence).collect();
         assert_eq!(taken, (0..20).collect::<Vec<_>>());
@@ -253,7 +424,7 @@ mod tests {
 
     #[test]
     fn of_a_camera_the_newest_frame_is_taken_nobody_waits_and_skips_are_counted() {
-        let (thread, longest) = play(slow(50, None), Waiting::Newest, 40, Duration::from_millis(5));
+        let (thread, longest) = play(slow(50, None, None), Waiting::Newest, 40, Duration::from_millis(5));
         let skipped = thread.skipped();
         let (path, steps) = thread.finish().unwrap();
         assert!(longest < Duration::from_millis(40), "a frame had to wait {longest:?}");
@@ -264,7 +435,27 @@ mod tests {
 
     #[test]
     fn a_back_end_that_panics_is_told() {
-        let (thread, _) = play(slow(0, Some(3)), Waiting::Every, 10, Duration::ZERO);
+        let (thread, _) = play(slow(0, Some(3), None), Waiting::Every, 10, Duration::ZERO);
         assert!(matches!(thread.finish(), Err(OdometryThreadError::Stopped)));
+    }
+
+    #[test]
+    fn a_back_end_that_panics_or_hangs_is_told_and_another_goes_on_where_it_was() {
+        for (panics_at, hangs_at) in [(Some(3), None), (None, Some(3))] {
+            let another = || Ok(slow(0, None, None));
+            let odometry = Supply::renewable(slow(0, panics_at, hangs_at), another);
+            let (mut thread, _) = play(odometry, Waiting::Newest, 60, Duration::from_millis(10));
+            let troubles = thread.troubles();
+            let told = matches!(
+                troubles[..],
+                [Trouble::Worker { worker: WorkerName::Odometry, recovery: Recovery::Restarted, .. }]
+            );
+            assert!(told, "{troubles:?}");
+            let (_, steps) = thread.finish().unwrap();
+            let pose = |step: &OdometryStep| step.outcome.as_ref().unwrap().pose.unwrap().translation.x;
+            let before = steps.iter().rfind(|step| step.sequence < 3).unwrap();
+            let after = steps.iter().find(|step| step.sequence > 3).unwrap();
+            assert_eq!(pose(after), pose(before), "its world begins where the last one ended");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A front end whose camera goes a known way.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::run::{FrontEnd, Processed, SettledHand};
 use crate::frame::Frame;
 use crate::slam::{KnownPath, Odometry};
@@ -7,19 +9,20 @@ use crate::slam::{KnownPath, Odometry};
 /// Adds to what a front end finds where the camera was.
 pub struct OnPath<F> {
     front_end: F,
-    path: KnownPath,
+    path: Arc<Mutex<KnownPath>>,
 }
 
 impl<F: FrontEnd> OnPath<F> {
-    /// `front_end` on the way `path`. Frames outside the path have no pose.
-    pub fn new(front_end: F, path: KnownPath) -> Self {
+    /// `front_end` on the way `path`. Frames outside the path have no pose. The path outlives the front end: the
+    /// next one goes on in the same world.
+    pub fn new(front_end: F, path: Arc<Mutex<KnownPath>>) -> Self {
         Self { front_end, path }
     }
 }
 
 impl<F: FrontEnd> FrontEnd for OnPath<F> {
     fn process(&mut self, frame: &Frame) -> Processed {
-        let world_from_camera = self.path.process(frame, &[]);
+        let world_from_camera = self.path.lock().unwrap_or_else(PoisonError::into_inner).process(frame, &[]);
         let mut processed = self.front_end.process(frame);
         match world_from_camera {
             Ok(update) => processed.world_from_camera = update.pose,
@@ -66,7 +69,8 @@ mod tests {
             world_from_camera: Isometry3::translation(f64::from(k), 0.0, 0.0),
         };
         let path = CameraPath { poses: (0..3).map(pose).collect(), scale_free: false };
-        let mut front_end = OnPath::new(NoHands, KnownPath::new(path, KnownPathConfig::default()));
+        let path = KnownPath::new(path, KnownPathConfig::default());
+        let mut front_end = OnPath::new(NoHands, Arc::new(Mutex::new(path)));
         let mut at = |seconds: f64| {
             let timestamp = Timestamp::from_seconds(seconds);
             front_end.process(&Frame {

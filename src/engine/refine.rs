@@ -1,13 +1,17 @@
 //! The refinement thread: takes chunks, refines one after another, and never holds up who gives them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use super::priority::yield_to_others;
+use super::supply::Supply;
+use super::watchdog::{AtWork, Watchdog, last_words};
+use crate::event::{Recovery, Trouble, Worker, WorkerFailure};
 use crate::refine::{CameraKnowledge, Chunk, Deadline, RefinedChunk, Refiner};
 
 /// Frames that chunks are merged up to; more would take longer than they last.
@@ -63,7 +67,10 @@ pub enum RefineThreadError {
     /// The system gives no more threads.
     #[error("the refinement thread could not be started ({0}): close other programs, or give --no-refine")]
     Start(std::io::Error),
-    /// The refinement panicked.
+    /// The motion prior could not be made.
+    #[error("{0}")]
+    Prior(String),
+    /// The refinement panicked or hangs, and there is no other.
     #[error("refinement stopped on an internal error; the hands stay provisional, please report it")]
     Stopped,
 }
@@ -95,15 +102,42 @@ impl Waiting {
     }
 }
 
-type Shared = Arc<(Mutex<Waiting>, Condvar)>;
+/// What threads, one after the other, share.
+struct Shared {
+    waiting: Mutex<Waiting>,
+    bell: Condvar,
+    at_work: AtWork,
+    /// Chunks refined so far.
+    revision: AtomicU64,
+    tell: Sender<RefinedWork>,
+    budget: Option<Duration>,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.waiting().closed = true;
+        self.bell.notify_all();
+    }
+}
 
 /// Refinement on a thread of its own, at low priority where chunks have a time budget.
+///
+/// One that panics or hangs is replaced where there is another; the frames of its chunk stay provisional.
 pub struct RefineThread {
-    shared: Shared,
+    shared: Arc<Shared>,
+    supply: Supply<Refiner>,
     backlog: Backlog,
     counts: BacklogCounts,
+    watchdog: Watchdog,
     done: Receiver<RefinedWork>,
+    /// `None` after a failure that nothing has replaced.
     thread: Option<JoinHandle<()>>,
+    troubles: Vec<Trouble>,
+    restarts_at: (u32, u64),
 }
 
 impl RefineThread {
@@ -111,29 +145,57 @@ impl RefineThread {
     ///
     /// # Errors
     /// [`RefineThreadError::Start`].
-    pub fn start(refiner: Refiner, schedule: RefineSchedule) -> Result<Self, RefineThreadError> {
-        let shared = Shared::default();
+    pub fn start(
+        refiner: impl Into<Supply<Refiner>>,
+        schedule: RefineSchedule,
+        watchdog: Watchdog,
+    ) -> Result<Self, RefineThreadError> {
         let (tell, done) = unbounded();
-        let worker = shared.clone();
-        let thread = thread::Builder::new()
-            .name("refinement".into())
-            .spawn(move || work(refiner, schedule.budget, &worker, &tell))
-            .map_err(RefineThreadError::Start)?;
-        let counts = BacklogCounts::default();
-        Ok(Self { shared, backlog: schedule.backlog, counts, done, thread: Some(thread) })
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            bell: Condvar::new(),
+            at_work: AtWork::default(),
+            revision: AtomicU64::new(0),
+            tell,
+            budget: schedule.budget,
+        });
+        let mut supply = refiner.into();
+        let thread = match supply.next() {
+            Some(Ok(refiner)) => Some(spawn(refiner, 0, &shared).map_err(RefineThreadError::Start)?),
+            _ => None,
+        };
+        Ok(Self {
+            shared,
+            supply,
+            backlog: schedule.backlog,
+            counts: BacklogCounts::default(),
+            watchdog,
+            done,
+            thread,
+            troubles: Vec::new(),
+            restarts_at: (0, 0),
+        })
     }
 
     /// Gives the next chunk, in the order of time. Returns at once.
     pub fn give(&mut self, chunk: Chunk) {
-        let (waiting, bell) = &*self.shared;
-        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.add(chunk, self.backlog, &mut self.counts);
-        bell.notify_one();
+        if self.thread.is_none() {
+            self.counts.dropped += 1;
+            return;
+        }
+        self.shared.waiting().add(chunk, self.backlog, &mut self.counts);
+        self.shared.bell.notify_one();
     }
 
-    /// The chunks that are done since the last call.
-    pub fn done(&self) -> impl Iterator<Item = RefinedWork> {
-        self.done.try_iter()
+    /// The chunks that are done since the last call. Replaces a thread that failed.
+    pub fn done(&mut self) -> Vec<RefinedWork> {
+        self.look();
+        self.done.try_iter().collect()
+    }
+
+    /// What went wrong with the thread since the last call.
+    pub fn troubles(&mut self) -> Vec<Trouble> {
+        std::mem::take(&mut self.troubles)
     }
 
     /// How often the thread could not keep up.
@@ -141,27 +203,61 @@ impl RefineThread {
         self.counts
     }
 
-    /// Waits for all chunks that were given; returns those that are done since the last [`Self::done`].
+    /// Waits for all chunks that were given; returns those that are done since the last [`Self::done`], and what
+    /// went wrong.
     ///
     /// # Errors
-    /// [`RefineThreadError::Stopped`] after a panic.
-    pub fn finish(mut self) -> Result<Vec<RefinedWork>, RefineThreadError> {
-        self.close();
-        let ended = self.thread.take().map_or(Ok(()), JoinHandle::join);
-        ended.map_err(|_| RefineThreadError::Stopped)?;
-        Ok(self.done.try_iter().collect())
+    /// [`RefineThreadError::Stopped`] after a failure that nothing has replaced.
+    pub fn finish(mut self) -> Result<(Vec<RefinedWork>, Vec<Trouble>), RefineThreadError> {
+        self.shared.close();
+        loop {
+            self.look();
+            match &self.thread {
+                None => return Err(RefineThreadError::Stopped),
+                Some(thread) if !thread.is_finished() => thread::sleep(Duration::from_millis(1)),
+                Some(_) => {
+                    let ended = self.thread.take().map_or(Ok(()), JoinHandle::join);
+                    ended.map_err(|_| RefineThreadError::Stopped)?;
+                    return Ok((self.done.try_iter().collect(), self.troubles()));
+                }
+            }
+        }
     }
 
-    fn close(&self) {
-        let (waiting, bell) = &*self.shared;
-        waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        bell.notify_one();
+    /// Replaces a thread that panicked or hangs.
+    fn look(&mut self) {
+        let shared = self.shared.clone();
+        if let Some((number, revision, took)) = shared.at_work.replace_overdue(self.watchdog.refinement) {
+            self.thread = None;
+            self.replace(number, revision, WorkerFailure::Hung(took));
+        }
+        // A thread that has nothing more to do has ended, too.
+        let Some(thread) = self.thread.take_if(|thread| thread.is_finished() && shared.at_work.is_busy())
+        else {
+            return;
+        };
+        if let Err(panic) = thread.join() {
+            let (number, revision) = shared.at_work.replace();
+            self.replace(number, revision.unwrap_or_default(), WorkerFailure::Panicked(last_words(&*panic)));
+        }
+    }
+
+    fn replace(&mut self, number: u64, revision: u64, failure: WorkerFailure) {
+        let (restarts, at) = self.restarts_at;
+        let restarts = if at + 1 == revision { restarts + 1 } else { 1 };
+        self.restarts_at = (restarts, revision);
+        let next = (restarts <= self.watchdog.most_restarts).then(|| self.supply.next()).flatten();
+        if let Some(Ok(refiner)) = next {
+            self.thread = spawn(refiner, number, &self.shared).ok();
+        }
+        let recovery = if self.thread.is_some() { Recovery::Restarted } else { Recovery::Gone };
+        self.troubles.push(Trouble::Worker { worker: Worker::Refinement, failure, sequence: None, recovery });
     }
 }
 
 impl Drop for RefineThread {
     fn drop(&mut self) {
-        self.close();
+        self.shared.close();
     }
 }
 
@@ -173,34 +269,38 @@ fn merged(mut earlier: Chunk, later: Chunk) -> Chunk {
     Chunk { frames: earlier.frames, knowledge: later.knowledge, ..earlier }
 }
 
-/// The thread: refines what waits until there is nothing left and nothing will come.
-fn work(
-    mut refiner: Refiner,
-    budget: Option<Duration>,
-    shared: &(Mutex<Waiting>, Condvar),
-    tell: &Sender<RefinedWork>,
-) {
+fn spawn(refiner: Refiner, number: u64, shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+    let shared = shared.clone();
+    thread::Builder::new().name("refinement".into()).spawn(move || work(refiner, number, &shared))
+}
+
+/// The thread: refines what waits until there is nothing left and nothing will come, or it is left behind.
+fn work(mut refiner: Refiner, number: u64, shared: &Shared) {
     // Where nobody waits for the front end, nobody has to give way to it.
-    if budget.is_some() {
+    if shared.budget.is_some() {
         yield_to_others();
     }
-    let (waiting, bell) = shared;
-    let mut revision = 0;
     loop {
-        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = shared.waiting();
         waiting.busy = false;
         while waiting.chunks.is_empty() && !waiting.closed {
-            waiting = bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = shared.bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let Some(chunk) = waiting.chunks.pop_front() else { return };
         waiting.busy = true;
         drop(waiting);
+        let revision = shared.revision.fetch_add(1, Ordering::Relaxed) + 1;
+        if !shared.at_work.begin(number, revision) {
+            return;
+        }
         let start = Instant::now();
-        let deadline = budget.map_or(Deadline::Never, Deadline::after);
+        let deadline = shared.budget.map_or(Deadline::Never, Deadline::after);
         let refined = refiner.refine(&chunk, &deadline);
-        revision += 1;
+        if !shared.at_work.end(number) {
+            return;
+        }
         let (knowledge, took) = (chunk.knowledge, start.elapsed());
-        if tell.send(RefinedWork { refined, knowledge, revision, took }).is_err() {
+        if shared.tell.send(RefinedWork { refined, knowledge, revision, took }).is_err() {
             // Whoever gave the chunks is gone.
             return;
         }
@@ -209,11 +309,16 @@ fn work(
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::Vector3;
+
     use super::*;
+    use crate::event::{HandPose, KEYPOINTS, Side, TrackId};
     use crate::frame::{PictureSize, Timestamp};
     use crate::geometry::CameraModel;
     use crate::hand::HandModel;
-    use crate::refine::{ChunkFrame, KeypointMeaning, RefineConfig};
+    use crate::refine::{
+        ChunkFrame, FrameBelief, KeypointMeaning, MotionFrame, MotionPrior, ObservedHand, RefineConfig,
+    };
 
     fn chunk(frames: std::ops::Range<u64>) -> Chunk {
         let frame = |sequence| ChunkFrame {
@@ -258,13 +363,80 @@ mod tests {
     fn whoever_gives_does_not_wait_and_every_chunk_is_done_in_the_end() {
         let refiner = Refiner::new(Arc::new(HandModel::open()), RefineConfig::ours());
         let schedule = RefineSchedule { backlog: Backlog::Wait, budget: None };
-        let mut thread = RefineThread::start(refiner, schedule).unwrap();
+        let mut thread = RefineThread::start(refiner, schedule, Watchdog::default()).unwrap();
         for frames in [0..4, 3..7, 6..10] {
             thread.give(chunk(frames));
         }
-        let done = thread.finish().unwrap();
+        let (done, _) = thread.finish().unwrap();
         let revisions: Vec<u64> = done.iter().map(|work| work.revision).collect();
         assert_eq!(revisions, [1, 2, 3]);
         assert_eq!(done[2].refined.frames.last().map(|frame| frame.sequence), Some(9));
+    }
+
+    /// Fails as a bug would when it is first asked.
+    struct Broken {
+        hangs: bool,
+    }
+
+    impl MotionPrior for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        fn fill(&mut self, _: &mut [MotionFrame]) {
+            self.believe(&[]);
+        }
+
+        fn believe(&mut self, _: &[MotionFrame]) -> Vec<Option<FrameBelief>> {
+            if self.hangs {
+                thread::sleep(Duration::from_secs(600));
+            }
+            panic!("as a bug would")
+        }
+    }
+
+    /// A chunk in which a hand is seen.
+    fn with_a_hand(frames: std::ops::Range<u64>) -> Chunk {
+        let model = HandModel::open();
+        let pose = HandPose {
+            global_orient: Vector3::new(0.1, 0.2, 0.3),
+            hand_pose: [Vector3::zeros(); 15],
+            betas: [0.0; 10],
+            translation: Vector3::new(0.0, 0.0, 0.5),
+        };
+        let mut chunk = chunk(frames);
+        let joints = model.posed(&pose, Side::Right).joints;
+        let hand = ObservedHand {
+            track: TrackId(1),
+            side: Side::Right,
+            score: 1.0,
+            keypoints_px: joints.map(|joint| chunk.camera.project(joint).unwrap()),
+            confidence: [1.0; KEYPOINTS],
+            pose,
+        };
+        chunk.frames.iter_mut().for_each(|frame| frame.hands.push(hand.clone()));
+        chunk
+    }
+
+    #[test]
+    fn a_refinement_that_panics_or_hangs_is_told_and_the_next_chunk_is_refined_by_another() {
+        for hangs in [false, true] {
+            let sound = || Refiner::new(Arc::new(HandModel::open()), RefineConfig::ours());
+            let supply =
+                Supply::renewable(sound().with_prior(Box::new(Broken { hangs })), move || Ok(sound()));
+            let schedule = RefineSchedule { backlog: Backlog::Wait, budget: None };
+            let watchdog = Watchdog::every(Some(Duration::from_secs(3)));
+            let mut thread = RefineThread::start(supply, schedule, watchdog).unwrap();
+            thread.give(with_a_hand(0..20));
+            thread.give(with_a_hand(16..36));
+            let (done, troubles) = thread.finish().unwrap();
+            let revisions: Vec<u64> = done.iter().map(|work| work.revision).collect();
+            assert_eq!(revisions, [2]);
+            let told = matches!(
+                troubles[..],
+                [Trouble::Worker { worker: Worker::Refinement, recovery: Recovery::Restarted, .. }]
+            );
+            assert!(told, "{troubles:?}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use nalgebra::Isometry3;
 use super::odometry::{OdometryStep, OdometryThread};
 use super::published::Published;
 use super::refine::{BacklogCounts, RefineSchedule, RefineThread, RefineThreadError};
+use super::supply::Supply;
+use super::watchdog::Watchdog;
 use crate::event::{Event, FrameHands, KEYPOINTS, RunInfo, SecondPassStatus, TrackedHand};
 use crate::frame::Frame;
 use crate::hand::HandModel;
@@ -27,7 +29,7 @@ pub enum CameraWay {
         scale_free: bool,
     },
     /// Odometry beside the front end finds it; its unit is unknown.
-    Odometry(OdometryThread),
+    Odometry(Box<OdometryThread>),
 }
 
 /// What the second pass is told.
@@ -35,13 +37,15 @@ pub struct SecondPassConfig {
     /// Weights and stages.
     pub refine: RefineConfig,
     /// What is asked about gaps beside the refinement's own terms.
-    pub prior: Option<Box<dyn MotionPrior>>,
+    pub prior: Option<Supply<Box<dyn MotionPrior>>>,
     /// When chunks are refined.
     pub schedule: RefineSchedule,
     /// What the key points of the front end are.
     pub meaning: KeypointMeaning,
     /// Frames after so many do not count: they were under way when the run reached its limit.
     pub limit: Option<u64>,
+    /// How long odometry and refinement may take.
+    pub watchdog: Watchdog,
 }
 
 /// Follows a run's events and answers with refined frames.
@@ -83,15 +87,11 @@ impl SecondPass {
         model: Arc<HandModel>,
         config: SecondPassConfig,
     ) -> Result<Self, RefineThreadError> {
-        let SecondPassConfig { refine, prior, schedule, meaning, limit } = config;
-        let refiner = Refiner::new(model, refine.clone());
-        let refiner = match prior {
-            Some(prior) => refiner.with_prior(prior),
-            None => refiner,
-        };
+        let SecondPassConfig { refine, prior, schedule, meaning, limit, watchdog } = config;
+        let refiner = refiners(model, refine.clone(), prior).map_err(RefineThreadError::Prior)?;
         Ok(Self {
             way,
-            refine: RefineThread::start(refiner, schedule)?,
+            refine: RefineThread::start(refiner, schedule, watchdog)?,
             published: Published::new(refine.overlap + refine.longest_gap),
             config: refine,
             meaning,
@@ -122,6 +122,7 @@ impl SecondPass {
             _ => {}
         }
         let mut answers = self.published.answers(self.refine.done());
+        answers.extend(self.troubles());
         let status = self.status();
         if self.told.replace(status) != Some(status) {
             answers.push(Event::SecondPass(status));
@@ -148,7 +149,7 @@ impl SecondPass {
         if let CameraWay::Odometry(odometry) = std::mem::replace(&mut self.way, CameraWay::Still) {
             match odometry.finish() {
                 Ok((_, steps)) => steps.into_iter().for_each(|step| self.step(step)),
-                Err(error) => told.push(error.to_string()),
+                Err(error) => told.push(Event::Warning(error.to_string())),
             }
         }
         self.cut(u64::MAX);
@@ -157,20 +158,34 @@ impl SecondPass {
         }
         let BacklogCounts { merged, dropped, .. } = self.refine.counts();
         if merged > 0 {
-            told.push(format!("refinement was late {merged} times and took two chunks as one"));
+            let sentence = format!("refinement was late {merged} times and took two chunks as one");
+            told.push(Event::Warning(sentence));
         }
         if dropped > 0 {
-            told.push(format!("refinement did not keep up: {dropped} chunks of frames stay provisional"));
+            let sentence = format!("refinement did not keep up: {dropped} chunks of frames stay provisional");
+            told.push(Event::Warning(sentence));
         }
         let mut events = match self.refine.finish() {
-            Ok(done) => self.published.answers(done),
+            Ok((done, troubles)) => {
+                told.extend(troubles.into_iter().map(Event::Trouble));
+                self.published.answers(done)
+            }
             Err(error) => {
-                told.push(error.to_string());
+                told.push(Event::Warning(error.to_string()));
                 Vec::new()
             }
         };
-        events.extend(told.into_iter().map(Event::Warning));
+        events.extend(told);
         events
+    }
+
+    /// What went wrong with the threads since the last call.
+    fn troubles(&mut self) -> impl Iterator<Item = Event> {
+        let odometry = match &mut self.way {
+            CameraWay::Odometry(odometry) => odometry.troubles(),
+            CameraWay::Still | CameraWay::InFrames { .. } => Vec::new(),
+        };
+        odometry.into_iter().chain(self.refine.troubles()).map(Event::Trouble)
     }
 
     fn begin(&mut self, run: &RunInfo) {
@@ -192,11 +207,11 @@ impl SecondPass {
             CameraWay::Still | CameraWay::InFrames { .. } => Some(hands.sequence),
             CameraWay::Odometry(odometry) => {
                 let hidden = hands.hands.iter().flat_map(|hand| hand_boxes(&hand.keypoints_px)).collect();
-                // A thread that is gone says so when it is asked to finish.
-                let _ = odometry.give(frame.clone(), hidden);
+                let gone = odometry.give(frame.clone(), hidden).is_err();
                 let steps: Vec<OdometryStep> = odometry.steps().collect();
                 steps.into_iter().for_each(|step| self.step(step));
-                self.looked_at
+                // Frames of which nobody will know the camera do not wait for it.
+                if gone { Some(hands.sequence) } else { self.looked_at }
             }
         };
         if let Some(known) = known {
@@ -245,6 +260,26 @@ impl SecondPass {
         let knowledge = if self.moved { CameraKnowledge::ScaleFree } else { chunk.knowledge };
         self.refine.give(Chunk { knowledge, ..chunk });
     }
+}
+
+/// Refiners that ask the prior, each with its own.
+///
+/// # Errors
+/// Why the first prior could not be made.
+fn refiners(
+    model: Arc<HandModel>,
+    config: RefineConfig,
+    mut priors: Option<Supply<Box<dyn MotionPrior>>>,
+) -> Result<Supply<Refiner>, String> {
+    let mut make = move || {
+        let refiner = Refiner::new(model.clone(), config.clone());
+        match priors.as_mut().map(|priors| priors.next()) {
+            None => Ok(refiner),
+            Some(Some(prior)) => Ok(refiner.with_prior(prior?)),
+            Some(None) => Err("there is no other motion prior".to_owned()),
+        }
+    };
+    Ok(Supply::renewable(make()?, make))
 }
 
 /// A published hand as the refinement takes it. The tracker has one score for all points.

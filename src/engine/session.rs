@@ -5,11 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::capture::Delivery;
-use super::run::{FrontEnd, run};
-use super::second_pass::SecondPass;
-use crate::event::{Event, RunInfo};
-use crate::source::Source;
+use super::run::Run;
+use crate::event::Event;
 
 /// How long a run may take to end, the last chunk of its second pass included. A camera that has hung up never answers
 /// again.
@@ -24,26 +21,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the run; `listener` is told everything, on the session's thread. `stop` ends it, as in [`run`].
+    /// Starts the run; `listener` is told everything, on the session's thread.
     ///
     /// # Errors
     /// When the system gives no more threads.
-    pub fn start(
-        source: Box<dyn Source>,
-        run_info: RunInfo,
-        mut front_end: Box<dyn FrontEnd>,
-        delivery: Delivery,
-        stop: Arc<AtomicBool>,
-        second_pass: Option<SecondPass>,
-        mut listener: impl FnMut(&Event) + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let stopped = stop.clone();
+    pub fn start(run: Run, mut listener: impl FnMut(&Event) + Send + 'static) -> std::io::Result<Self> {
+        let stop = run.stop.clone();
         let follow = move || {
             let told = |event: &Event| -> Result<(), std::convert::Infallible> {
                 listener(event);
                 Ok(())
             };
-            let Ok(()) = run(source, run_info, &mut *front_end, delivery, stopped, second_pass, told);
+            let Ok(()) = run.follow(told);
         };
         let thread = thread::Builder::new().name("session".into()).spawn(follow)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -85,10 +74,11 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use super::*;
-    use crate::engine::Processed;
+    use crate::engine::{Delivery, FrontEnd, Processed};
+    use crate::event::RunInfo;
     use crate::frame::{Frame, PictureSize, Timestamp};
     use crate::geometry::CameraModel;
-    use crate::source::{SourceError, SourceInfo};
+    use crate::source::{Source, SourceError, SourceInfo};
 
     const SIZE: PictureSize = PictureSize { width: 2, height: 2 };
 
@@ -123,7 +113,7 @@ mod tests {
         }
     }
 
-    fn session(hangs_at: u64) -> (Session, Arc<AtomicU64>) {
+    fn session(hangs_at: u64) -> (Session, Arc<AtomicU64>, Arc<AtomicU64>) {
         let info = SourceInfo {
             name: "endless".into(),
             size: SIZE,
@@ -140,25 +130,20 @@ mod tests {
             camera: CameraModel::guess(SIZE),
             hand_model: "open".into(),
         };
-        let seen = Arc::new(AtomicU64::new(0));
-        let count = seen.clone();
-        let session = Session::start(
-            Box::new(Endless { info, next: 0, hangs_at }),
-            run_info,
-            Box::new(Nothing),
-            Delivery::Newest { paced: false },
-            Arc::default(),
-            None,
-            move |event| {
-                _ = count.fetch_add(u64::from(matches!(event, Event::Frame { .. })), Ordering::Relaxed)
-            },
-        );
-        (session.unwrap(), seen)
+        let (seen, troubles) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (frames, told) = (seen.clone(), troubles.clone());
+        let source = Box::new(Endless { info, next: 0, hangs_at });
+        let run = Run::new(source, run_info, Box::new(Nothing), Delivery::Newest { paced: false });
+        let session = Session::start(run, move |event| {
+            frames.fetch_add(u64::from(matches!(event, Event::Frame { .. })), Ordering::Relaxed);
+            told.fetch_add(u64::from(matches!(event, Event::Trouble(_))), Ordering::Relaxed);
+        });
+        (session.unwrap(), seen, troubles)
     }
 
     #[test]
     fn a_session_runs_beside_its_owner_and_ends_when_it_is_stopped() {
-        let (session, seen) = session(u64::MAX);
+        let (session, seen, _) = session(u64::MAX);
         while seen.load(Ordering::Relaxed) < 5 {
             thread::sleep(Duration::from_millis(1));
         }
@@ -167,11 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_hangs_does_not_hold_its_owner() {
-        let (session, _) = session(3);
+    fn a_source_that_hangs_does_not_hold_its_owner_and_is_told() {
+        let (session, _, troubles) = session(3);
         thread::sleep(Duration::from_millis(30));
         let asked = Instant::now();
-        assert!(!session.stop());
-        assert!(asked.elapsed() < 2 * PATIENCE);
+        assert!(session.stop() && asked.elapsed() < PATIENCE);
+        assert_eq!(troubles.load(Ordering::Relaxed), 1);
     }
 }

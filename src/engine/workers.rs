@@ -2,6 +2,7 @@
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use super::priority::run_first;
 use crate::jobs::{Job, Jobs};
 
 /// Threads beside the front end's own: two networks run side by side, those of both hands, or a
@@ -29,6 +30,16 @@ impl Workers {
     pub fn start_all() -> Result<Self, ThreadPoolBuildError> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         Self::with_helpers(cores.saturating_sub(1).max(HELPERS))
+    }
+
+    /// Gives the calling thread and each helper a core of their own, as far as there are cores, and lets them run
+    /// before other programs.
+    ///
+    /// # Errors
+    /// What the system refused, in words.
+    pub fn run_first(&self) -> Result<(), String> {
+        let helpers = self.pool.broadcast(|helper| run_first(helper.index() + 1));
+        run_first(0).and(helpers.into_iter().collect())
     }
 
     fn with_helpers(helpers: usize) -> Result<Self, ThreadPoolBuildError> {

@@ -78,6 +78,7 @@ impl RunFiles {
                 self.write(&last)
             }
             Event::SecondPass(_)
+            | Event::Paused { .. }
             | Event::Dropped { .. }
             | Event::Warning(_)
             | Event::Trouble(_)

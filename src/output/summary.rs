@@ -72,7 +72,7 @@ impl Summary {
             Event::Warning(sentence) => self.warnings.push(sentence.clone()),
             Event::Trouble(trouble) => self.warnings.push(trouble.to_string()),
             Event::Started(_) => self.started = Some(Instant::now()),
-            Event::SecondPass(_) | Event::Finished => {}
+            Event::SecondPass(_) | Event::Paused { .. } | Event::Finished => {}
         }
     }
 

@@ -205,6 +205,15 @@ pub enum SourceError {
         /// As the user gave it.
         index: u32,
     },
+    /// A recording is cut or damaged; the frames before are good.
+    #[error("{what}")]
+    Recording {
+        /// What is wrong and what is left.
+        what: String,
+    },
+    /// The pictures of a recording are not to be had.
+    #[error(transparent)]
+    RecordedPictures(#[from] crate::recording::RecordingError),
     /// This program was built without cameras.
     #[error("this build reads no cameras: build it with the feature `camera` (needs libclang)")]
     NoCameraSupport,

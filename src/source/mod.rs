@@ -2,9 +2,12 @@
 
 mod camera;
 mod error;
+mod faulty;
 mod images;
 mod intrinsics;
+mod looped;
 mod open;
+mod recorded;
 #[cfg(feature = "render")]
 pub mod synthetic;
 mod video;
@@ -16,9 +19,12 @@ pub use camera::{
     CameraSource, CameraSystem,
 };
 pub use error::SourceError;
+pub use faulty::{Fault, FaultAccount, FaultKind, FaultLedger, FaultLog, FaultySource};
 pub use images::ImagesSource;
 pub use intrinsics::{IntrinsicsChoice, IntrinsicsError, intrinsics_for};
+pub use looped::{LoopedSource, Opener};
 pub use open::{DEFAULT_PICTURE_FPS, OpenOptions, open};
+pub use recorded::{RecordedNotes, RecordedSource};
 pub use video::VideoSource;
 
 use crate::frame::{Frame, PictureSize, Timestamp};

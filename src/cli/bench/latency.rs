@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
-use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd};
+use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, Watchdog};
 use handstream::event::RunInfo;
 use handstream::hand::HandModel;
 use handstream::source::{OpenOptions, open};
@@ -195,17 +195,20 @@ impl LatencyArgs {
             Background::Idle => None,
             Background::Busy => {
                 let delivery = Delivery::Newest { paced: true };
-                self.second_pass.start(model.clone(), &camera, fps, delivery, false, None)?
+                {
+                    let watchdog = Watchdog::default();
+                    self.second_pass.start(&model, &run_info, delivery, false, None, &watchdog)?
+                }
             }
         };
         let models = setup::models()?;
         let mut config = FrontEndConfig::default();
         config.tracker.search = self.search.into();
         config.tracker.max_hands = MOST_HANDS;
-        let mut front_end = HandFrontEnd::new(&models, model, camera, config)?;
+        let front_end = HandFrontEnd::new(&models, model, camera, config)?;
         let abreast = self.search == SearchName::WithFrame;
         let pace = Pace { fps, read_rate: f64::from(self.read_rate), abreast };
-        replay(film, run_info, &mut front_end, second_pass, pace)
+        replay(film, run_info, Box::new(front_end), second_pass, pace)
     }
 
     fn results(&self, film: &Film, measured: &Measured, deadline: f64) -> Value {

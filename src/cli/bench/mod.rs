@@ -8,6 +8,7 @@ mod machine;
 mod mediapipe;
 mod paced;
 mod report;
+mod soak;
 mod statistics;
 mod throughput;
 mod watch;
@@ -30,6 +31,8 @@ enum Bench {
     /// Flash this screen before a camera: the time until its picture shows the flash.
     #[cfg(feature = "window")]
     Glass(glass::GlassArgs),
+    /// Run for long with things that go wrong, and see that all is told and nothing grows.
+    Soak(soak::SoakArgs),
 }
 
 impl BenchArgs {
@@ -43,6 +46,7 @@ impl BenchArgs {
             Bench::Throughput(args) => args.run(),
             #[cfg(feature = "window")]
             Bench::Glass(args) => args.run(),
+            Bench::Soak(args) => args.run(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use handstream::engine::{Delivery, FrontEnd, PoseStore, PoseStoreConfig, SecondPass, run};
+use handstream::engine::{Delivery, FrontEnd, PoseStore, PoseStoreConfig, Run, SecondPass};
 use handstream::event::{Event, FrameHands, RunInfo};
 use serde_json::{Map, Value, json};
 
@@ -96,12 +96,12 @@ pub struct Pace {
 pub fn replay(
     film: &Film,
     run_info: RunInfo,
-    front_end: &mut dyn FrontEnd,
+    front_end: Box<dyn FrontEnd>,
     second_pass: Option<SecondPass>,
     pace: Pace,
 ) -> Result<PacedRun> {
     let watch: Arc<Watch> = Arc::default();
-    let mut watched = Watched::new(front_end, watch.clone());
+    let watched = Watched::new(front_end, watch.clone());
     let store = Arc::new(PoseStore::new(PoseStoreConfig::default()));
     let zero: Arc<OnceLock<Instant>> = Arc::default();
     let mut reader = Some(Reader::start(store.clone(), zero.clone(), pace.read_rate)?);
@@ -109,7 +109,7 @@ pub fn replay(
     let mut events: Vec<Arc<FrameHands>> = Vec::new();
     let last = film.frames.len() as u64 - 1;
     let (began, spent, beside) = (Instant::now(), machine::processor_time(), machine::busy_and_stolen());
-    let mut listener = |event: &Event| -> Result<(), Infallible> {
+    let listener = |event: &Event| -> Result<(), Infallible> {
         store.event(event);
         match event {
             Event::Frame { hands, .. } => {
@@ -130,13 +130,14 @@ pub fn replay(
             Event::Refined(_) => result.refined += 1,
             Event::Warning(sentence) => result.warnings.push(sentence.clone()),
             Event::Trouble(trouble) => result.warnings.push(trouble.to_string()),
-            Event::Started(_) | Event::SecondPass(_) | Event::Finished => {}
+            Event::Started(_) | Event::SecondPass(_) | Event::Paused { .. } | Event::Finished => {}
         }
         Ok(())
     };
     let delivery = Delivery::Newest { paced: true };
     let source = Box::new(film.at(pace.fps));
-    let Ok(()) = run(source, run_info, &mut watched, delivery, Arc::default(), second_pass, &mut listener);
+    let run = Run { second_pass, ..Run::new(source, run_info, Box::new(watched), delivery) };
+    let Ok(()) = run.follow(listener);
     result.frames = times(&events, &watch.take(), pace.abreast);
     Ok(result)
 }

@@ -40,19 +40,19 @@ impl Watch {
 }
 
 /// A front end that is watched.
-pub struct Watched<'a> {
-    front_end: &'a mut dyn FrontEnd,
+pub struct Watched {
+    front_end: Box<dyn FrontEnd>,
     watch: Arc<Watch>,
 }
 
-impl<'a> Watched<'a> {
+impl Watched {
     /// Watches `front_end`.
-    pub fn new(front_end: &'a mut dyn FrontEnd, watch: Arc<Watch>) -> Self {
+    pub fn new(front_end: Box<dyn FrontEnd>, watch: Arc<Watch>) -> Self {
         Self { front_end, watch }
     }
 }
 
-impl FrontEnd for Watched<'_> {
+impl FrontEnd for Watched {
     fn process(&mut self, frame: &Frame) -> Processed {
         let taken = Instant::now();
         let processed = self.front_end.process(frame);

@@ -67,6 +67,7 @@ impl LiveFeed {
             Event::Finished => state.ended = true,
             Event::Started(_)
             | Event::SecondPass(_)
+            | Event::Paused { .. }
             | Event::Dropped { .. }
             | Event::Warning(_)
             | Event::Trouble(_) => {}

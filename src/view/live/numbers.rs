@@ -103,6 +103,7 @@ impl Tally {
             Event::Trouble(trouble) => self.warning = Some((now, trouble.to_string())),
             Event::Refined(refinement) => self.refined = Some(Arc::clone(refinement)),
             Event::SecondPass(status) => self.second_pass = Some(*status),
+            Event::Paused { .. } => {}
             Event::Finished => self.ended = true,
         }
         let old = |at: Instant| now.saturating_duration_since(at) > WINDOW;

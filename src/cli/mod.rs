@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod eval;
 mod eval_path;
+mod gpu;
 mod intrinsics;
 mod known_path;
 mod live;
@@ -65,6 +66,8 @@ enum Command {
     Convert(convert::ConvertArgs),
     /// Measure how fast this machine tracks hands.
     Bench(bench::BenchArgs),
+    /// Look at the NVIDIA card of this machine, and compile its kernels ahead.
+    Gpu(gpu::GpuArgs),
     /// List the cameras of this machine and what each of them offers.
     Cameras,
     /// Say what is there and what is missing, with the next step for each.
@@ -108,6 +111,7 @@ impl Cli {
             },
             Command::Convert(args) => args.run(),
             Command::Bench(args) => args.run(),
+            Command::Gpu(args) => args.run(),
             Command::Cameras => cameras::run(),
             Command::Doctor(args) => doctor::run(args.hand_model.as_deref()),
         }

@@ -66,6 +66,8 @@ sources! {
     Correlation = "correlation.cu",
     /// Frames to crops.
     Crops = "crops.cu",
+    /// The windowed decoder.
+    Decoder = "decoder.cu",
     /// The exact GELU.
     Gelu = "gelu.cu",
     /// Posed hands.

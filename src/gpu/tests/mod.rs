@@ -5,8 +5,11 @@ mod contacts;
 mod correlation;
 mod crops;
 mod hands;
+mod network;
 mod norm;
 
+use super::{CudaBackend, KernelCache};
+use crate::home::DataFolder;
 use crate::random::Random;
 
 /// Runs test bodies, functions of a backend, on each backend that this machine has.
@@ -20,9 +23,54 @@ macro_rules! on_each_backend {
                 }
             })*
         }
+
+        mod on_cuda {
+            $(#[test]
+            fn $body() {
+                if let Some(backend) = $crate::gpu::tests::card() {
+                    super::$body(&backend);
+                }
+            })*
+        }
     };
 }
 use on_each_backend;
+
+/// The same for bodies that take what makes a backend.
+macro_rules! on_each_made_backend {
+    ($($body:ident),* $(,)?) => {
+        mod on_host {
+            $(#[test]
+            fn $body() {
+                if $crate::gpu::host::HostBackend::new().is_some() {
+                    super::$body(|| $crate::gpu::host::HostBackend::new().unwrap());
+                }
+            })*
+        }
+
+        mod on_cuda {
+            $(#[test]
+            fn $body() {
+                if $crate::gpu::tests::card().is_some() {
+                    super::$body(|| $crate::gpu::tests::card().unwrap());
+                }
+            })*
+        }
+    };
+}
+use on_each_made_backend;
+
+/// The first card; none, with a printed reason, where there is none.
+fn card() -> Option<CudaBackend> {
+    let folder = DataFolder::at(std::env::temp_dir().join("handstream-test"));
+    match CudaBackend::open(0, KernelCache::of(&folder)) {
+        Ok(card) => Some(card),
+        Err(reason) => {
+            println!("skipped: {reason}");
+            None
+        }
+    }
+}
 
 /// Numbers in -1..1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

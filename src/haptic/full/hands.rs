@@ -230,11 +230,10 @@ impl FullHaptic {
         running
     }
 
-    /// Pictures to features to `self.rows`: a row for each frame of each running hand's window.
-    fn run(
+    /// Cuts the pictures of all hands, and encodes them.
+    fn encode_pictures(
         &mut self,
         frame: &Frame,
-        hands: &[HandInput],
         running: &[Running],
         jobs: &dyn Jobs,
     ) -> Result<(), NetworkError> {
@@ -245,7 +244,21 @@ impl FullHaptic {
             .iter()
             .zip(self.pictures.crops())
             .map(|(run, crop)| (run.slot, HandPictures { crop, frame: self.pictures.whole(run.cut.side) }));
-        self.network.encode(&pictures.collect::<Vec<_>>(), jobs)?;
+        self.network.encode(&pictures.collect::<Vec<_>>(), jobs)
+    }
+
+    /// Pictures to features to `self.rows`: a row for each frame of each running hand's window.
+    fn run(
+        &mut self,
+        frame: &Frame,
+        hands: &[HandInput],
+        running: &[Running],
+        jobs: &dyn Jobs,
+    ) -> Result<(), NetworkError> {
+        let uncut: Vec<(Slot, Cut)> = running.iter().map(|run| (run.slot, run.cut)).collect();
+        if !self.network.encode_frame(frame, &uncut, self.config.sampling)? {
+            self.encode_pictures(frame, running, jobs)?;
+        }
         let mut windows: Vec<Vec<Slot>> = Vec::with_capacity(running.len());
         for run in running {
             let Some(track) = hands.get(run.hand).and_then(|hand| self.tracks.get_mut(&hand.track)) else {

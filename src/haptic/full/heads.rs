@@ -25,6 +25,17 @@ pub struct HeadRow {
 }
 
 impl HeadRow {
+    /// The row of all heads' numbers, one head after the other; those of heads that a network lacks are zero.
+    pub fn of_numbers(mut numbers: impl Iterator<Item = f32>) -> Self {
+        let mut next = || numbers.next().unwrap_or(0.0);
+        Self {
+            rotations: std::array::from_fn(|_| std::array::from_fn(|_| next())),
+            betas: std::array::from_fn(|_| next()),
+            camera: std::array::from_fn(|_| next()),
+            depth: next(),
+        }
+    }
+
     /// The rotations as such.
     pub fn matrices(&self) -> [Rotation3<f64>; MANO_JOINTS] {
         let matrix = |six: [f32; SIX]| Rotation3::from_matrix_unchecked(matrix_from_6d(six.map(f64::from)));
@@ -57,21 +68,46 @@ pub(super) struct Heads {
     means: Vec<f32>,
 }
 
-impl Heads {
+/// The heads of a network as one layer: rotations, shape, camera and, from HaPTIC, depth.
+pub struct HeadWeights {
+    /// `[numbers, width]`.
+    pub weight: Vec<f32>,
+    /// `[numbers]`.
+    pub bias: Vec<f32>,
+    /// Added to the layer's numbers.
+    pub means: Vec<f32>,
+}
+
+impl HeadWeights {
     /// Reads the heads from the part `mano_head` of a checkpoint.
-    pub fn read(scope: &Scope, config: &DecoderConfig, isa: Isa) -> Result<Self, CheckpointError> {
-        let heads: &[Head] = match config.kind {
-            NetworkKind::Hamer => &[POSE, SHAPE, CAMERA],
-            NetworkKind::Haptic => &[POSE, SHAPE, CAMERA, DEPTH],
-        };
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn read(scope: &Scope, config: &DecoderConfig) -> Result<Self, CheckpointError> {
         let (mut weight, mut bias, mut means) = (Vec::new(), Vec::new(), Vec::new());
-        for head in heads {
+        for head in heads_of(config.kind) {
             let layer = scope.part(head.layer);
             weight.extend(layer.tensor("weight", &[head.outputs, config.width])?);
             bias.extend(layer.tensor("bias", &[head.outputs])?);
             means.extend(scope.tensor(head.mean, &[1, head.outputs])?);
         }
-        Ok(Self { heads, joint: Linear::new(&weight, &bias, isa), means })
+        Ok(Self { weight, bias, means })
+    }
+}
+
+/// The heads that a network has.
+fn heads_of(kind: NetworkKind) -> &'static [Head] {
+    match kind {
+        NetworkKind::Hamer => &[POSE, SHAPE, CAMERA],
+        NetworkKind::Haptic => &[POSE, SHAPE, CAMERA, DEPTH],
+    }
+}
+
+impl Heads {
+    /// Reads the heads from the part `mano_head` of a checkpoint.
+    pub fn read(scope: &Scope, config: &DecoderConfig, isa: Isa) -> Result<Self, CheckpointError> {
+        let HeadWeights { weight, bias, means } = HeadWeights::read(scope, config)?;
+        Ok(Self { heads: heads_of(config.kind), joint: Linear::new(&weight, &bias, isa), means })
     }
 
     /// Appends a row for each token of `x`; `numbers` is working memory.
@@ -86,16 +122,10 @@ impl Heads {
                 first += head.outputs;
             }
         }
-        out.extend(rows.map(|row| {
-            let mut numbers = row.iter().zip(&self.means).map(|(number, mean)| number + mean);
-            // Heads that the network lacks are zero.
-            let mut next = || numbers.next().unwrap_or(0.0);
-            HeadRow {
-                rotations: std::array::from_fn(|_| std::array::from_fn(|_| next())),
-                betas: std::array::from_fn(|_| next()),
-                camera: std::array::from_fn(|_| next()),
-                depth: next(),
-            }
-        }));
+        out.extend(
+            rows.map(|row| {
+                HeadRow::of_numbers(row.iter().zip(&self.means).map(|(number, mean)| number + mean))
+            }),
+        );
     }
 }

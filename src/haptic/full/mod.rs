@@ -40,7 +40,7 @@ pub use decoder::{Decoder, DecoderMemory, FrameFeatures};
 pub use demo::{DemoDepth, demo_places, demo_windows};
 pub use error::{NetworkError, PictureError};
 pub use hands::{FullConfig, FullHand, FullHaptic};
-pub use heads::HeadRow;
+pub use heads::{HeadRow, HeadWeights};
 pub use network::{HandPictures, NetworkShape, Slot, WindowNetwork};
 pub use picture::Picture;
 pub(super) use pictures::Pictures;

@@ -1,9 +1,12 @@
 //! What a network of the released kind does for a stream, wherever it computes.
 
 use super::config::NetworkKind;
+use super::crop::Cut;
 use super::error::NetworkError;
 use super::heads::HeadRow;
 use super::picture::Picture;
+use super::taps::Sampling;
+use crate::frame::Frame;
 use crate::jobs::Jobs;
 
 /// What the rest of the system must know of a network.
@@ -40,6 +43,20 @@ pub trait WindowNetwork: Send {
     /// # Errors
     /// [`NetworkError::FrameMissing`], [`NetworkError::Device`]; then no slot of `hands` may be used.
     fn encode(&mut self, hands: &[(Slot, HandPictures<'_>)], jobs: &dyn Jobs) -> Result<(), NetworkError>;
+
+    /// [`Self::encode`] for a network that cuts pictures itself: a frame, each hand's crop, and, from HaPTIC, the
+    /// whole frame for each. False, with nothing done, where it wants them cut.
+    ///
+    /// # Errors
+    /// [`NetworkError::Device`]; then no slot of `hands` may be used.
+    fn encode_frame(
+        &mut self,
+        _frame: &Frame,
+        _hands: &[(Slot, Cut)],
+        _sampling: Sampling,
+    ) -> Result<bool, NetworkError> {
+        Ok(false)
+    }
 
     /// The heads' numbers for every frame of each window, appended to `out` in order. A window names the
     /// slots of its frames, oldest first: a frame's code is its place in the window. Windows do not see each

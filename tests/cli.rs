@@ -312,6 +312,19 @@ fn profiles_without_their_checkpoint_say_how_to_name_one() {
 }
 
 #[test]
+fn a_card_that_is_not_there_or_not_wanted_is_one_sentence() {
+    let scratch = Scratch::new();
+    let pictures = grey_pictures(&scratch, 2);
+    let out = scratch.path("out");
+    let lite = handstream(&[&"track", &pictures, &"--out", &out, &"--device", &"cuda"]);
+    assert_refused(&lite, &["--device cuda", "--profile haptic"]);
+    assert_refused(&handstream(&[&"gpu", &"compile", &"--arch", &"sm_75"]), &["sm_75", "too old"]);
+    let info = handstream(&[&"gpu", &"info"]);
+    let said = String::from_utf8_lossy(&info.stdout).into_owned();
+    assert!(info.status.success() && said.contains("compiler  ") && said.contains("card      "), "{said}");
+}
+
+#[test]
 fn a_source_that_is_not_there_is_refused_and_nothing_is_written() {
     let scratch = Scratch::new();
     let out = scratch.path("out");

@@ -2,7 +2,8 @@
 // at once where a launch is cooperative. Barriers and warp exchanges are real: a thread goes on when the others
 // it waits for have come, and threads that wait for each other for ever end the program with a sentence.
 //
-// What it cannot show: races (a fibre runs until it waits), the memory model, and time.
+// A fibre runs until it waits, so that of races it shows only those that another order of the threads brings out; it
+// knows nothing of the memory model and of time.
 #pragma once
 #include <csetjmp>
 #include <cmath>
@@ -184,10 +185,13 @@ inline void run_blocks(std::vector<Block>& blocks, unsigned per_block, size_t sh
             block.warps[w].barrier = {std::min(WARP, per_block - w * WARP)};
         }
     }
-    for (size_t left = count; left > 0;) {
+    // Forwards and backwards by turns: what a thread must not read before another has written it is sometimes read
+    // before, and shows itself in the results.
+    static bool backwards = false;
+    for (size_t left = count; left > 0; backwards = !backwards) {
         bool moved = false;
         for (size_t i = 0; i < count; ++i) {
-            Thread& thread = *threads[i];
+            Thread& thread = *threads[backwards ? count - 1 - i : i];
             if (thread.done || (thread.waits && thread.waits->round == thread.since)) continue;
             resume(thread);
             moved = true;

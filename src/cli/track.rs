@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
-use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile, Watchdog};
+use handstream::engine::{Delivery, Device, FrontEndConfig, PictureNetwork, Profile, Watchdog};
 use handstream::event::Event;
 use handstream::frame::PictureSize;
+use handstream::gpu::Precision;
 use handstream::hand::{HandModel, TipVertices};
 use handstream::haptic::full::{DecoderForm, FullConfig};
 use handstream::haptic::{LiteConfig, PlacementMode, StreamConfig};
@@ -37,6 +38,16 @@ enum ProfileName {
     Haptic,
     /// Your own OmniHands checkpoint: two hands that see each other, as released.
     Omnihands,
+}
+
+/// Where a released network computes, as a user types it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum DeviceName {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA card, in 16-bit floats.
+    Cuda,
 }
 
 /// How depths come together, as a user types it.
@@ -104,6 +115,9 @@ pub struct TrackArgs {
     /// with --haptic or --hamer, or with --omnihands.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// --profile haptic: where the network computes.
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceName,
     #[command(flatten)]
     omnihands: OmniArgs,
     /// How the distances of a window's frames come together.
@@ -247,6 +261,15 @@ impl TrackArgs {
             PlacementName::Chained => PlacementMode::Chained,
             PlacementName::Weak2full => PlacementMode::WeakToFull,
         };
+        let device = match self.device {
+            DeviceName::Cpu => Device::Cpu,
+            DeviceName::Cuda if !matches!(self.profile, ProfileName::Haptic) => {
+                bail!(
+                    "--device cuda is for the networks of --profile haptic; the other profiles run on the processor"
+                )
+            }
+            DeviceName::Cuda => Device::Cuda(Precision::Bf16),
+        };
         Ok(match self.profile {
             ProfileName::Direct => Profile::Direct,
             ProfileName::Lite => Profile::Lite(LiteConfig { stream, placement }),
@@ -254,6 +277,7 @@ impl TrackArgs {
             ProfileName::Haptic => Profile::Haptic(PictureNetwork {
                 checkpoint: self.checkpoint()?,
                 form: DecoderForm::Absorbed,
+                device,
                 stream: FullConfig { stream, placement, ..FullConfig::default() },
             }),
         })

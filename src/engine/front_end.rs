@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::device::Device;
 use super::fitted::FittedPoser;
 use super::paired::PairedPoser;
 use super::pictured::PicturedPoser;
@@ -15,11 +16,12 @@ use crate::event::{PoseState, TrackedHand};
 use crate::fit::{FitConfig, HandObservation};
 use crate::frame::Frame;
 use crate::geometry::CameraModel;
+use crate::gpu::GpuNetworkError;
 use crate::hand::HandModel;
-use crate::haptic::full::{CpuNetwork, DecoderForm, FullConfig, FullHaptic, ReleasedError, ReleasedFile};
+use crate::haptic::full::{DecoderForm, FullConfig, FullHaptic, ReleasedError, ReleasedFile};
 use crate::haptic::omni::{OmniConfig, OmniFile, OmniFileError, OmniHands, RelationMode};
 use crate::haptic::{HandInput, HapticError, LiteConfig, LiteHaptic};
-use crate::home::ModelFiles;
+use crate::home::{HomeError, ModelFiles};
 
 /// Settings of the front end.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +57,8 @@ pub struct PictureNetwork {
     pub checkpoint: PathBuf,
     /// How the decoder computes.
     pub form: DecoderForm,
+    /// Where the network computes.
+    pub device: Device,
     /// Windows, placement and crops.
     pub stream: FullConfig,
 }
@@ -96,6 +100,12 @@ pub enum FrontEndError {
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] ReleasedError),
+    /// The card cannot be used.
+    #[error(transparent)]
+    Gpu(#[from] GpuNetworkError),
+    /// There is no place for the card's compiled kernels.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// The checkpoint of OmniHands cannot be used.
     #[error(transparent)]
     OmniCheckpoint(#[from] OmniFileError),
@@ -171,8 +181,8 @@ impl HandFrontEnd {
 /// Reads the network into memory.
 fn open(config: PictureNetwork) -> Result<FullHaptic, FrontEndError> {
     let file = ReleasedFile::open(&config.checkpoint)?;
-    let network = CpuNetwork::open(&file, config.form)?;
-    Ok(FullHaptic::new(Box::new(network), config.stream)?)
+    let network = config.device.open(&file, config.form)?;
+    Ok(FullHaptic::new(network, config.stream)?)
 }
 
 /// Reads the two-hand network into memory.

@@ -10,6 +10,7 @@ mod as_paused;
 mod background;
 mod capture;
 mod crew;
+mod device;
 mod fitted;
 mod front_end;
 mod gate;
@@ -35,6 +36,7 @@ mod workers;
 pub use as_paused::AsPaused;
 pub use background::BackgroundThread;
 pub use capture::Delivery;
+pub use device::Device;
 pub use front_end::{
     FrontEndConfig, FrontEndError, HandFrontEnd, PairNetworkChoice, PictureNetwork, Profile,
 };

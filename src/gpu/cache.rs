@@ -1,6 +1,5 @@
 //! Machine code of kernels on disk, so that a kernel is compiled once for each kind of card.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::error::GpuError;
@@ -59,7 +58,7 @@ impl KernelCache {
             file.write(cubin)?;
             file.commit()
         };
-        write().map_err(|error| failed(std::io::Error::new(ErrorKind::Other, error.to_string())))
+        write().map_err(|error| failed(std::io::Error::other(error.to_string())))
     }
 }
 

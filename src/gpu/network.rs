@@ -248,13 +248,20 @@ impl<B: KernelBackend> GpuNetwork<B> {
         Ok(())
     }
 
+    /// Work as a graph. It is done once before: libraries load and choose what they need when they are first used,
+    /// which they may not while they are recorded. Doing it twice gives the same.
+    fn recorded(&self, work: &mut dyn FnMut() -> Result<(), GpuError>) -> Result<B::Graph, GpuError> {
+        work()?;
+        self.backend.record(work)
+    }
+
     fn record_encoding(&self, (hands, input): (usize, Input)) -> Result<Recorded<B>, GpuError> {
         let Self { backend, frame, slots, vit, decoder, crops, .. } = self;
         let pictures = hands * self.pictures_each();
         let program = decoder.start(backend, &frame.decoder, slots.memory(), hands)?;
         let target = FeatureTarget { to: slots.features.address(), places: frame.places.address() };
         let patches = frame.vit.patches();
-        let graph = backend.record(&mut || {
+        let graph = self.recorded(&mut || {
             // SAFETY: the memory was made for so many pictures and hands, and the lists name slots that are there.
             unsafe {
                 match input {
@@ -276,7 +283,7 @@ impl<B: KernelBackend> GpuNetwork<B> {
         let Self { backend, frame, slots, decoder, .. } = self;
         let program = decoder.windows(backend, &frame.decoder, slots.memory(), rows)?;
         // SAFETY: the memory was made for so many rows, and the lists name rows and slots that are there.
-        let graph = backend.record(&mut || unsafe { decoder.run(backend, &program) })?;
+        let graph = self.recorded(&mut || unsafe { decoder.run(backend, &program) })?;
         Ok(Recorded { graph, _program: program })
     }
 

@@ -3,6 +3,7 @@
 mod film;
 #[cfg(feature = "window")]
 mod glass;
+mod gpu;
 mod latency;
 mod machine;
 mod mediapipe;
@@ -28,6 +29,8 @@ enum Bench {
     Latency(latency::LatencyArgs),
     /// Track as fast as frames go: one after the other, and one stream on every core.
     Throughput(throughput::ThroughputArgs),
+    /// The released network at full size on an NVIDIA card: its numbers beside the processor's, times beside floors.
+    Gpu(gpu::GpuArgs),
     /// Flash this screen before a camera: the time until its picture shows the flash.
     #[cfg(feature = "window")]
     Glass(glass::GlassArgs),
@@ -44,6 +47,7 @@ impl BenchArgs {
         match self.what {
             Bench::Latency(args) => args.run(),
             Bench::Throughput(args) => args.run(),
+            Bench::Gpu(args) => args.run(),
             #[cfg(feature = "window")]
             Bench::Glass(args) => args.run(),
             Bench::Soak(args) => args.run(),

@@ -1,6 +1,7 @@
 //! NVIDIA cards: the driver, its memory, streams and graphs, and matrix products by its library. Everything is
 //! loaded when it is first asked for; what is missing is an error, and the program runs on without it.
 
+mod clock;
 mod context;
 mod lt;
 mod staging;

@@ -94,6 +94,9 @@ static std::vector<std::unique_ptr<Thread>> threads;
 static Thread* self = nullptr;
 static jmp_buf scheduler;
 static std::function<void()> body;
+/// Threads take their turns forwards and backwards: what one must not read before another has written it is sometimes
+/// read before, and shows itself in the results.
+static bool backwards = false;
 static std::mutex one_at_a_time;
 
 /// Back to the scheduler, which goes on with the next thread.
@@ -185,9 +188,6 @@ inline void run_blocks(std::vector<Block>& blocks, unsigned per_block, size_t sh
             block.warps[w].barrier = {std::min(WARP, per_block - w * WARP)};
         }
     }
-    // Forwards and backwards by turns: what a thread must not read before another has written it is sometimes read
-    // before, and shows itself in the results.
-    static bool backwards = false;
     for (size_t left = count; left > 0; backwards = !backwards) {
         bool moved = false;
         for (size_t i = 0; i < count; ++i) {

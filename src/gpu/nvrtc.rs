@@ -182,8 +182,8 @@ pub(super) fn options(kernel: &Kernel, architecture: &str) -> Vec<String> {
 pub(super) fn library_places(names: &[&str]) -> Vec<PathBuf> {
     let mut places = Vec::new();
     if let Some(own) = std::env::var_os(LIBRARY_VARIABLE).map(PathBuf::from) {
-        let of_name = |name: &&str| own.file_name().is_some_and(|file| file.to_str() == Some(*name));
-        if names.iter().any(|name| of_name(name)) {
+        let file = own.file_name().and_then(|file| file.to_str());
+        if file.is_some_and(|file| names.contains(&file)) {
             places.push(own);
         } else {
             places.extend(names.iter().map(|name| own.join(name)));

@@ -1,6 +1,6 @@
 //! `handstream bench latency SOURCE`: from a picture's due time to its pose, as a camera would give it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -164,8 +164,9 @@ impl LatencyArgs {
 
     fn heading(&self, film: &Film, deadline: f64) -> Heading {
         let machine = machine::describe();
+        let name = Path::new(&film.info.name).file_name();
         Heading {
-            source: film.info.name.clone(),
+            source: name.map_or_else(|| film.info.name.clone(), |name| name.to_string_lossy().into_owned()),
             picture: film.info.size.to_string(),
             fps: f64::from(self.fps),
             deadline,

@@ -25,6 +25,21 @@ fn layer(at: Fill) -> @location(0) vec4<f32> {
     return textureLoad(picture, vec2<i32>(at.clip.xy), 0);
 }
 
+// The layer of one sample a pixel: where it ends, the mean of the pixel and its neighbours.
+@fragment
+fn smoothed_layer(at: Fill) -> @location(0) vec4<f32> {
+    let here = vec2<i32>(at.clip.xy);
+    let last = vec2<i32>(textureDimensions(picture)) - 1;
+    let middle = textureLoad(picture, here, 0);
+    let left = textureLoad(picture, vec2(max(here.x - 1, 0), here.y), 0);
+    let right = textureLoad(picture, vec2(min(here.x + 1, last.x), here.y), 0);
+    let above = textureLoad(picture, vec2(here.x, max(here.y - 1, 0)), 0);
+    let below = textureLoad(picture, vec2(here.x, min(here.y + 1, last.y)), 0);
+    let around = left + right + above + below;
+    let inside = all(abs(vec4(left.a, right.a, above.a, below.a) - middle.a) < vec4(0.02));
+    return select((2.0 * middle + around) / 6.0, middle, inside);
+}
+
 struct Capsule {
     @builtin(position) clip: vec4<f32>,
     @location(0) pixel: vec2<f32>,

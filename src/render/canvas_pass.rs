@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::device::{Gpu, RenderError};
+use super::mesh_pass::Smoothing;
 use super::pipeline::{Bindings, Edge, GrowingBuffer};
 use super::scene::{Background, Colour, Scene, Stroke};
 use super::texture::{FORMAT, Mips, Picture};
@@ -42,7 +43,7 @@ pub(super) struct CanvasInputs<'a> {
 }
 
 impl CanvasPass {
-    pub fn new(gpu: &Gpu, bindings: &Bindings) -> Self {
+    pub fn new(gpu: &Gpu, bindings: &Bindings, smoothing: Smoothing) -> Self {
         let source = concat!(include_str!("panel.wgsl"), include_str!("canvas.wgsl"));
         let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("canvas"),
@@ -53,13 +54,17 @@ impl CanvasPass {
             step_mode: wgpu::VertexStepMode::Instance,
             attributes: &STROKE_PARTS,
         };
+        let layer = match smoothing {
+            Smoothing::Samples => "layer",
+            Smoothing::Edges => "smoothed_layer",
+        };
         let over = Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING);
         let build = |vertex, fragment, buffers, blend| {
             pipeline(gpu, bindings, &module, [vertex, fragment], buffers, blend)
         };
         Self {
             background: build("fill", "background", &[], None),
-            layer: build("fill", "layer", &[], over),
+            layer: build("fill", layer, &[], over),
             stroke: build("stroke", "capsule", &[Some(stroke_buffer)], over),
             strokes: GrowingBuffer::new(gpu, wgpu::BufferUsages::VERTEX),
             backgrounds: Vec::new(),
@@ -105,11 +110,13 @@ impl CanvasPass {
             pass.draw(QUAD, 0..1);
             pass.set_pipeline(&self.stroke);
             pass.draw(QUAD, under);
-            if !panel.meshes.is_empty() {
+            if let Some([left, top, across, down]) = panel.meshes_within(inputs.size) {
+                pass.set_scissor_rect(left, top, across, down);
                 pass.set_bind_group(1, inputs.layer, &[]);
                 pass.set_pipeline(&self.layer);
                 pass.draw(QUAD, 0..1);
                 pass.set_pipeline(&self.stroke);
+                pass.set_scissor_rect(x, y, width, height);
             }
             pass.draw(QUAD, over);
         }

@@ -60,6 +60,8 @@ pub(super) struct Gpu {
     pub queue: wgpu::Queue,
     /// Name of the adapter, for people.
     pub adapter: String,
+    /// Whether the processor itself draws.
+    pub software: bool,
     /// First error the device reported outside a call; wgpu's own reaction would be a panic.
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -96,7 +98,8 @@ impl Gpu {
     }
 
     fn of(adapter: &wgpu::Adapter) -> Result<Self, RenderError> {
-        let name = adapter.get_info().name;
+        let info = adapter.get_info();
+        let (name, software) = (info.name, info.device_type == wgpu::DeviceType::Cpu);
         let limits = wgpu::Limits {
             max_texture_dimension_2d: adapter.limits().max_texture_dimension_2d,
             ..wgpu::Limits::downlevel_defaults()
@@ -113,7 +116,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             report.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
         }));
-        Ok(Self { device, queue, adapter: name, fault })
+        Ok(Self { device, queue, adapter: name, software, fault })
     }
 
     /// Refuses sizes that the device has no texture for.

@@ -1,4 +1,4 @@
-//! Draws all meshes of a scene, four samples a pixel, into one layer: colour times opacity, opacity.
+//! Draws all meshes of a scene into one layer: colour times opacity, opacity.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -8,7 +8,25 @@ use super::scene::{Mesh, Paint, Scene};
 use super::texture::{FORMAT, TextureId};
 use crate::frame::PictureSize;
 
-const SAMPLES: u32 = 4;
+/// How the edges of meshes become smooth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Smoothing {
+    /// Four samples a pixel.
+    Samples,
+    /// One sample a pixel; edges are mixed with their neighbours when the layer is laid over the background. A quarter
+    /// of the work, for pictures that the processor draws while somebody waits.
+    Edges,
+}
+
+impl Smoothing {
+    fn samples(self) -> u32 {
+        match self {
+            Self::Samples => 4,
+            Self::Edges => 1,
+        }
+    }
+}
+
 const DEPTH_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Depth32Float;
 
 /// The struct `Vertex` of mesh.wgsl.
@@ -36,23 +54,23 @@ struct Draw {
 pub(super) struct MeshPass {
     soft: wgpu::RenderPipeline,
     matt: wgpu::RenderPipeline,
-    samples: wgpu::TextureView,
-    depth: wgpu::TextureView,
-    /// The finished layer.
-    pub layer: wgpu::TextureView,
+    smoothing: Smoothing,
+    targets: Targets,
     vertices: GrowingBuffer,
     indices: GrowingBuffer,
 }
 
 /// What the pass draws on.
 struct Targets {
-    samples: wgpu::TextureView,
+    /// The layer with several samples a pixel, where there are.
+    samples: Option<wgpu::TextureView>,
     depth: wgpu::TextureView,
     layer: wgpu::TextureView,
 }
 
 impl Targets {
-    fn new(gpu: &Gpu, size: PictureSize) -> Self {
+    fn new(gpu: &Gpu, size: PictureSize, smoothing: Smoothing) -> Self {
+        let count = smoothing.samples();
         let target = |format, sample_count, usage| {
             let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
                 label: Some("mesh layer"),
@@ -67,27 +85,25 @@ impl Targets {
             texture.create_view(&wgpu::TextureViewDescriptor::default())
         };
         Self {
-            samples: target(FORMAT, SAMPLES, wgpu::TextureUsages::empty()),
-            depth: target(DEPTH_FORMAT, SAMPLES, wgpu::TextureUsages::empty()),
+            samples: (count > 1).then(|| target(FORMAT, count, wgpu::TextureUsages::empty())),
+            depth: target(DEPTH_FORMAT, count, wgpu::TextureUsages::empty()),
             layer: target(FORMAT, 1, wgpu::TextureUsages::TEXTURE_BINDING),
         }
     }
 }
 
 impl MeshPass {
-    pub fn new(gpu: &Gpu, bindings: &Bindings, size: PictureSize) -> Self {
+    pub fn new(gpu: &Gpu, bindings: &Bindings, size: PictureSize, smoothing: Smoothing) -> Self {
         let source = concat!(include_str!("panel.wgsl"), include_str!("mesh.wgsl"));
         let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("mesh"),
             source: wgpu::ShaderSource::Wgsl(source.into()),
         });
-        let Targets { samples, depth, layer } = Targets::new(gpu, size);
         Self {
-            soft: pipeline(gpu, bindings, &module, "soft"),
-            matt: pipeline(gpu, bindings, &module, "matt"),
-            samples,
-            depth,
-            layer,
+            soft: pipeline(gpu, bindings, &module, "soft", smoothing),
+            matt: pipeline(gpu, bindings, &module, "matt", smoothing),
+            smoothing,
+            targets: Targets::new(gpu, size, smoothing),
             vertices: GrowingBuffer::new(gpu, wgpu::BufferUsages::VERTEX),
             indices: GrowingBuffer::new(gpu, wgpu::BufferUsages::INDEX),
         }
@@ -95,8 +111,12 @@ impl MeshPass {
 
     /// Draws pictures of another size from now on.
     pub fn resize(&mut self, gpu: &Gpu, size: PictureSize) {
-        let Targets { samples, depth, layer } = Targets::new(gpu, size);
-        (self.samples, self.depth, self.layer) = (samples, depth, layer);
+        self.targets = Targets::new(gpu, size, self.smoothing);
+    }
+
+    /// The finished layer.
+    pub fn layer(&self) -> &wgpu::TextureView {
+        &self.targets.layer
     }
 
     /// Draws the meshes of all panels; `textures` are the pictures by [`TextureId`], `blank` stands
@@ -114,19 +134,21 @@ impl MeshPass {
         size: PictureSize,
     ) -> Result<(), RenderError> {
         let draws = self.upload(gpu, scene, textures.len())?;
+        let Targets { samples, depth, layer } = &self.targets;
+        let (view, resolve_target, store) = match samples {
+            Some(samples) => (samples, Some(layer), wgpu::StoreOp::Discard),
+            None => (layer, None, wgpu::StoreOp::Store),
+        };
         let mut pass = commands.begin_render_pass(&wgpu::RenderPassDescriptor {
             label: Some("meshes"),
             color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: &self.samples,
+                view,
                 depth_slice: None,
-                resolve_target: Some(&self.layer),
-                ops: wgpu::Operations {
-                    load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
-                    store: wgpu::StoreOp::Discard,
-                },
+                resolve_target,
+                ops: wgpu::Operations { load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT), store },
             })],
             depth_stencil_attachment: Some(wgpu::RenderPassDepthStencilAttachment {
-                view: &self.depth,
+                view: depth,
                 depth_ops: Some(wgpu::Operations {
                     load: wgpu::LoadOp::Clear(1.0),
                     store: wgpu::StoreOp::Discard,
@@ -212,6 +234,7 @@ fn pipeline(
     bindings: &Bindings,
     module: &wgpu::ShaderModule,
     shading: &str,
+    smoothing: Smoothing,
 ) -> wgpu::RenderPipeline {
     gpu.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some("mesh"),
@@ -234,7 +257,10 @@ fn pipeline(
             stencil: wgpu::StencilState::default(),
             bias: wgpu::DepthBiasState::default(),
         }),
-        multisample: wgpu::MultisampleState { count: SAMPLES, ..wgpu::MultisampleState::default() },
+        multisample: wgpu::MultisampleState {
+            count: smoothing.samples(),
+            ..wgpu::MultisampleState::default()
+        },
         fragment: Some(wgpu::FragmentState {
             module,
             entry_point: Some(shading),

@@ -2,7 +2,7 @@
 //!
 //! A [`Scene`] says what to draw and knows nothing of files; a [`Renderer`] turns it into RGB bytes, or
 //! shows it on the [`Screen`] of a window.
-//! Meshes are drawn with four samples a pixel into a layer of their own, which is then laid over the
+//! Meshes are drawn with four samples a pixel, or with smoothed edges, into a layer of their own, which is then laid over the
 //! background between the strokes below and the strokes above it ([`canvas_pass`]). It runs on any
 //! Vulkan, Metal or DirectX 12 driver, Mesa's CPU driver included, and needs no display.
 

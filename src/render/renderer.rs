@@ -2,7 +2,7 @@
 
 use super::canvas_pass::{CanvasInputs, CanvasPass};
 use super::device::{Gpu, RenderError, extent};
-use super::mesh_pass::MeshPass;
+use super::mesh_pass::{MeshPass, Smoothing};
 use super::pipeline::{Bindings, Edge, GrowingBuffer, PanelUniform};
 use super::readback::{PendingPicture, Readback};
 use super::scene::Scene;
@@ -62,10 +62,21 @@ impl Renderer {
     /// # Errors
     /// [`RenderError`] when no driver is installed, it refuses to work, or the size does not fit it.
     pub fn new(size: PictureSize) -> Result<Self, RenderError> {
-        Self::on(Gpu::open()?, size)
+        Self::on(Gpu::open()?, size, Smoothing::Samples)
     }
 
-    /// A renderer for pictures of `size` and the screen of `window` that shows them; the window is
+    /// The same for pictures that somebody waits for: where the processor itself draws, edges are smoothed with less
+    /// work.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn quick(size: PictureSize) -> Result<Self, RenderError> {
+        let gpu = Gpu::open()?;
+        let smoothing = quickest(&gpu);
+        Self::on(gpu, size, smoothing)
+    }
+
+    /// A [quick](Self::quick) renderer for pictures of `size` and the screen of `window` that shows them; the window is
     /// `window_size` pixels large.
     ///
     /// # Errors
@@ -76,20 +87,21 @@ impl Renderer {
         size: PictureSize,
     ) -> Result<(Self, Screen), RenderError> {
         let (gpu, surface, config) = Gpu::open_window(window.into(), window_size)?;
-        let renderer = Self::on(gpu, size)?;
+        let smoothing = quickest(&gpu);
+        let renderer = Self::on(gpu, size, smoothing)?;
         let screen = Screen::new(&renderer.gpu, &renderer.bindings, surface, config);
         renderer.gpu.check_fault()?;
         Ok((renderer, screen))
     }
 
-    fn on(gpu: Gpu, size: PictureSize) -> Result<Self, RenderError> {
+    fn on(gpu: Gpu, size: PictureSize, smoothing: Smoothing) -> Result<Self, RenderError> {
         gpu.check_size(size)?;
         let bindings = Bindings::new(&gpu);
-        let mesh_pass = MeshPass::new(&gpu, &bindings, size);
+        let mesh_pass = MeshPass::new(&gpu, &bindings, size, smoothing);
         let blank = Picture::new(&gpu, PictureSize::new(1, 1), Mips::None)?;
         let renderer = Self {
-            canvas_pass: CanvasPass::new(&gpu, &bindings),
-            layer: bindings.picture(&gpu, &mesh_pass.layer, Edge::Clamp),
+            canvas_pass: CanvasPass::new(&gpu, &bindings, smoothing),
+            layer: bindings.picture(&gpu, mesh_pass.layer(), Edge::Clamp),
             blank: bindings.picture(&gpu, &blank.view, Edge::Clamp),
             panels: GrowingBuffer::new(&gpu, wgpu::BufferUsages::UNIFORM),
             textures: Vec::new(),
@@ -111,7 +123,7 @@ impl Renderer {
     pub fn resize(&mut self, size: PictureSize) -> Result<(), RenderError> {
         self.gpu.check_size(size)?;
         self.mesh_pass.resize(&self.gpu, size);
-        self.layer = self.bindings.picture(&self.gpu, &self.mesh_pass.layer, Edge::Clamp);
+        self.layer = self.bindings.picture(&self.gpu, self.mesh_pass.layer(), Edge::Clamp);
         self.canvas = Canvas::new(&self.gpu, &self.bindings, size);
         self.readback = Readback::new(size);
         self.size = size;
@@ -200,6 +212,10 @@ impl Renderer {
     pub fn draw(&mut self, scene: &Scene) -> Result<Vec<u8>, RenderError> {
         self.submit(scene)?.wait()
     }
+}
+
+fn quickest(gpu: &Gpu) -> Smoothing {
+    if gpu.software { Smoothing::Edges } else { Smoothing::Samples }
 }
 
 #[cfg(test)]

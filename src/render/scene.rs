@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use nalgebra::{Isometry3, Vector3};
+use nalgebra::{Isometry3, Vector2, Vector3};
 
 use super::TextureId;
 use crate::frame::PictureSize;
 use crate::geometry::{CameraModel, CameraPoint, Pixel};
+
+/// Pixels around a mesh's vertices that it may still colour.
+const MESH_EDGE: f32 = 2.0;
 
 /// Red, green, blue, opacity, 0..=255 each, sRGB, not multiplied by opacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,30 @@ pub struct Panel<'a> {
     pub meshes: Vec<&'a Mesh>,
     /// Lines and discs on top.
     pub over: Vec<Stroke>,
+}
+
+impl Panel<'_> {
+    /// The part of a picture of `size` in which its meshes lie (x, y, width, height); `None` where nothing does.
+    pub(super) fn meshes_within(&self, size: PictureSize) -> Option<[u32; 4]> {
+        let whole = self.area.within(size)?;
+        let (mut low, mut high) = (Vector2::repeat(f32::INFINITY), Vector2::repeat(f32::NEG_INFINITY));
+        for position in self.meshes.iter().flat_map(|mesh| &mesh.positions) {
+            // What reaches behind the viewer may be seen anywhere.
+            let Some(pixel) = self.view.project(*position, self.area.size) else { return Some(whole) };
+            let pixel = Vector2::new(pixel.x, pixel.y);
+            (low, high) = (low.inf(&pixel), high.sup(&pixel));
+        }
+        let [x, y, width, height] = whole;
+        let from = |low: f32, first: usize, whole: u32| {
+            ((first as f32 + low - MESH_EDGE).floor().max(whole as f32) as u32).max(whole)
+        };
+        let to = |high: f32, first: usize, whole: u32| {
+            ((first as f32 + high + MESH_EDGE).ceil().max(0.0) as u32).min(whole)
+        };
+        let (left, top) = (from(low.x, self.area.x, x), from(low.y, self.area.y, y));
+        let (right, bottom) = (to(high.x, self.area.x, x + width), to(high.y, self.area.y, y + height));
+        (left < right && top < bottom).then(|| [left, top, right - left, bottom - top])
+    }
 }
 
 /// What fills a panel.

@@ -13,7 +13,9 @@ pub struct Screen {
     config: wgpu::SurfaceConfiguration,
     /// Format in which the shader writes: colours are sRGB bytes already.
     written: wgpu::TextureFormat,
-    pipeline: wgpu::RenderPipeline,
+    /// For pictures of the window's own size, and for others.
+    same: wgpu::RenderPipeline,
+    fitted: wgpu::RenderPipeline,
 }
 
 impl Screen {
@@ -27,9 +29,9 @@ impl Screen {
         if written != config.format {
             config.view_formats = vec![written];
         }
-        let pipeline = pipeline(gpu, bindings, written);
+        let [same, fitted] = ["same", "canvas"].map(|shader| pipeline(gpu, bindings, written, shader));
         surface.configure(&gpu.device, &config);
-        Self { surface, config, written, pipeline }
+        Self { surface, config, written, same, fitted }
     }
 
     /// Fits the screen to its window; a window without area keeps the size it had.
@@ -78,7 +80,8 @@ impl Screen {
         let [x, y, width, height] = fitted(size, [self.config.width as f32, self.config.height as f32]);
         pass.set_viewport(x, y, width, height, 0.0, 1.0);
         pass.set_bind_group(0, canvas, &[]);
-        pass.set_pipeline(&self.pipeline);
+        let same = [width, height] == [size.width as f32, size.height as f32] && x == 0.0 && y == 0.0;
+        pass.set_pipeline(if same { &self.same } else { &self.fitted });
         pass.draw(0..4, 0..1);
     }
 }
@@ -92,7 +95,12 @@ fn fitted(size: PictureSize, window: [f32; 2]) -> [f32; 4] {
     [((window[0] - width) / 2.0).floor(), ((window[1] - height) / 2.0).floor(), width, height]
 }
 
-fn pipeline(gpu: &Gpu, bindings: &Bindings, format: wgpu::TextureFormat) -> wgpu::RenderPipeline {
+fn pipeline(
+    gpu: &Gpu,
+    bindings: &Bindings,
+    format: wgpu::TextureFormat,
+    shader: &str,
+) -> wgpu::RenderPipeline {
     let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("screen"),
         source: wgpu::ShaderSource::Wgsl(include_str!("screen.wgsl").into()),
@@ -114,7 +122,7 @@ fn pipeline(gpu: &Gpu, bindings: &Bindings, format: wgpu::TextureFormat) -> wgpu
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
             module: &module,
-            entry_point: Some("canvas"),
+            entry_point: Some(shader),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             targets: &[Some(format.into())],
         }),

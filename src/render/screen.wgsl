@@ -16,3 +16,9 @@ fn fill(@builtin(vertex_index) index: u32) -> Fill {
 fn canvas(at: Fill) -> @location(0) vec4<f32> {
     return vec4(textureSample(picture, picture_sampler, at.coordinate).rgb, 1.0);
 }
+
+// The same where every pixel of the picture is one of the window.
+@fragment
+fn same(at: Fill) -> @location(0) vec4<f32> {
+    return vec4(textureLoad(picture, vec2<i32>(at.clip.xy), 0).rgb, 1.0);
+}

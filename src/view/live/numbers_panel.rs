@@ -10,7 +10,7 @@ use crate::view::text;
 /// Distance from the edges and between columns, pixels.
 const EDGE: f32 = 18.0;
 /// Where the columns begin, as parts of the width; the last is the timeline.
-const COLUMNS: [f32; 4] = [0.15, 0.325, 0.505, 0.705];
+const COLUMNS: [f32; 4] = [0.145, 0.325, 0.505, 0.705];
 /// Base line of the titles, of the large numbers, of the first small line, and the way to the next.
 const TITLE_LINE: f32 = 26.0;
 const LARGE_LINE: f32 = 70.0;
@@ -88,7 +88,7 @@ fn rate(strokes: &mut Vec<Stroke>, x: f32, numbers: &LiveNumbers, held: bool) {
     let of = numbers.frames + numbers.dropped;
     let share = numbers.dropped as f64 / of.max(1) as f64 * 100.0;
     let colour = if numbers.drops.is_empty() { LABEL } else { BAD };
-    small(strokes, x, 0, colour, &format!("dropped {} of {of} ({share:.1}%)", numbers.dropped));
+    small(strokes, x, 0, colour, &format!("dropped {} ({share:.1}%)", numbers.dropped));
     small(strokes, x, 1, LABEL, &format!("hands {}", numbers.hands));
     let (colour, state) = match numbers.silence {
         _ if numbers.ended => (TITLE, "the run is over".into()),

@@ -35,7 +35,7 @@ impl LiveView {
         size: PictureSize,
         second_pass: bool,
     ) -> Result<Self, RenderError> {
-        Ok(Self::drawn_by(Renderer::new(size)?, run, hand_model, second_pass))
+        Ok(Self::drawn_by(Renderer::quick(size)?, run, hand_model, second_pass))
     }
 
     /// Pictures by an open renderer, of its size.

@@ -4,13 +4,13 @@ use handstream::geometry::rotation::{axis_angle_from_matrix, geodesic_angle, mat
 use handstream::hand::{HandModel, Rotations};
 use handstream::net::{Checkpoint, Isa};
 use handstream::refine::prior::hmp::{
-    FingerMotion, HmpConfig, HmpNetwork, HmpPrior, LOCAL_OUTPUTS, MotionEncoder, MotionField, Signal, losses,
-    rotation, time_code,
+    FingerMotion, HmpConfig, HmpNetwork, HmpPrior, LOCAL_OUTPUTS, MotionEncoder, MotionField, RootFeatures,
+    Signal, losses, rotation, time_code,
 };
 use handstream::refine::{MotionFrame, MotionPrior};
 use nalgebra::{Rotation3, Vector3};
 
-use super::recipe::{drawn, features, full_networks};
+use super::recipe::{drawn, features, full_networks, rotations};
 use super::variant::{Comparison, entries, fixtures, flat, floats, of_variant, wide};
 use crate::tensors::Fixture;
 
@@ -103,6 +103,17 @@ fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
             let shown = activation.data.len().min(shown.saturating_mul(activation.frames));
             compare.absolute(&tensor, wide(&activation.data[..shown]), OUTPUT);
         }
+        let turns: Vec<_> = rotations(&fixture, "pose_aa").iter().map(|joints| joints[0]).collect();
+        let root = RootFeatures::of(&turns, &fixture.points("trans"));
+        let six = root.rotations.iter().flat_map(rotation::rows_from_matrix);
+        compare.absolute("feat_root_orient", six, OUTPUT);
+        compare.absolute("feat_root_vel", flat(&root.velocities), OUTPUT);
+        compare.absolute("feat_trans", fixture.numbers("trans"), OUTPUT);
+        let usual =
+            ["mean", "std"].map(|part| fixture.numbers(&format!("{part}_root_orient")).try_into().unwrap());
+        let turning = network.root_encoder.encode(&root.standardised(&usual[0], &usual[1]));
+        compare.absolute("mu_g", wide(&turning.mean), OUTPUT);
+        compare.absolute("logvar_g", wide(&turning.log_variance), OUTPUT);
         compare.absolute("mu_l", wide(&encoding.mean), OUTPUT);
         compare.absolute("logvar_l", wide(&encoding.log_variance), OUTPUT);
         compare.absolute("z_l", wide(&drawn(&encoding.mean, &encoding.log_variance, &fixture)), OUTPUT);
@@ -113,6 +124,7 @@ fn a_network_of_the_released_size_encodes_and_decodes_as_released() {
         compare.absolute("local_motion", wide(&decoding.local), OUTPUT);
         let root = field.decode_root(&decoding, &latent, &vec![0.0; field.latent()[1]]);
         compare.absolute("global_motion_zg0", wide(&root), OUTPUT);
+        compare.absolute("root_orient_decoded", wide(&root), OUTPUT);
 
         let motion = FingerMotion::new(&decoding.local, outputs);
         let positions = motion.positions(&network.offsets);

@@ -1,7 +1,9 @@
 //! Weights of the released sizes, made by the fixtures' recipe: they are not stored.
 
 use handstream::net::{Checkpoint, Isa};
-use handstream::refine::prior::hmp::{Features, HmpNetwork, MotionEncoder, MotionField, Statistics};
+use handstream::refine::prior::hmp::{
+    Features, HmpNetwork, MotionEncoder, MotionField, RootEncoder, Statistics,
+};
 use nalgebra::Vector3;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -12,6 +14,7 @@ use crate::tensors::Fixture;
 /// The network of a variant, as large as the released one.
 pub struct FullNetwork {
     pub network: HmpNetwork,
+    pub root_encoder: RootEncoder,
     /// From each joint's parent to it at rest, metres.
     pub offsets: [Vector3<f64>; 16],
 }
@@ -29,6 +32,8 @@ pub fn full_networks() -> Vec<(String, FullNetwork)> {
             let sums: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
             let bytes = |module: &str| checkpoint(&variant, module, &sums[module]);
             let (encoder, field) = (bytes("local_encoder"), bytes("nemf"));
+            let root_encoder = bytes("global_encoder");
+            let root_encoder = Checkpoint::parse(&root_encoder).unwrap();
             let encoder = Checkpoint::parse(&encoder).unwrap();
             let field = Checkpoint::parse(&field).unwrap();
             let io = Fixture::open(&folder.join(format!("hmp_full_{variant}_io.safetensors")));
@@ -41,8 +46,11 @@ pub fn full_networks() -> Vec<(String, FullNetwork)> {
                 field: MotionField::read(&field.root(), Isa::best()).unwrap(),
                 usual: statistics.unwrap(),
             };
-            let network =
-                FullNetwork { network, offsets: io.points("positions_rest_offsets").try_into().unwrap() };
+            let network = FullNetwork {
+                network,
+                root_encoder: RootEncoder::read(&root_encoder.root()).unwrap(),
+                offsets: io.points("positions_rest_offsets").try_into().unwrap(),
+            };
             (variant, network)
         })
         .collect()

@@ -20,8 +20,9 @@ const GRADIENT: f64 = 1e-3;
 const SEARCH: f64 = 1e-3;
 /// Of angles to the start, whose 32-bit cosines are near 1: their mean, its gradient.
 const SMALL_ANGLES: [f64; 2] = [1e-3, 1e-2];
-/// Of where the search is where limits have gradients that the release cannot compute.
-const FOLDED_SEARCH: f64 = 3e-2;
+/// Of where the search is where limits have gradients that the release cannot compute: wrist and turn, to which these
+/// gradients do not reach, and shape and code, to which Adam brings them at full length whatever theirs is.
+const FOLDED_SEARCH: [f64; 2] = [3e-3, 3e-2];
 /// Of gradients that are zero.
 const ROUNDING: f64 = 1e-5;
 /// Of joints, metres, and pixels.
@@ -153,7 +154,7 @@ fn every_term_of_stage_three_has_the_released_value_and_gradient_and_so_do_the_s
             compare.relative(&format!("{term}.value"), [value], tolerances[0]);
             compare_gradient(&compare, term, &gradient, None, tolerances[1]);
         }
-        let search = if limits_tolerance > GRADIENT { FOLDED_SEARCH } else { SEARCH };
+        let [reached, search] = if limits_tolerance > GRADIENT { FOLDED_SEARCH } else { [SEARCH; 2] };
         let stages = [("stg1", &RELEASED_FIRST_STAGE[..], false), ("stg2", &RELEASED_SECOND_STAGE[..], true)];
         for (stage, weights, code) in stages {
             let total = format!("total_{stage}");
@@ -169,8 +170,8 @@ fn every_term_of_stage_three_has_the_released_value_and_gradient_and_so_do_the_s
             let of = |part: &str| format!("optim_{stage}_5it.{part}");
             compare.relative(&of("loss_history"), fitted.values, SEARCH);
             let found = fitted.unknowns;
-            compare.relative(&of("final_trans"), flat(&found.translation), search);
-            compare.relative(&of("final_root_orient"), found.root.as_flattened().to_vec(), search);
+            compare.relative(&of("final_trans"), flat(&found.translation), reached);
+            compare.relative(&of("final_root_orient"), found.root.as_flattened().to_vec(), reached);
             compare.relative(&of("final_betas"), found.betas, search);
             compare.relative(&of("final_z_l"), wide(&found.code), search);
         }

@@ -1,8 +1,9 @@
 //! A motion of 128 frames to a Gaussian over latent codes: convolutions over time that only hear near bones
 //! (Aberman et al. 2020; NeMF, He et al. 2022).
 
+use super::head::Head;
 use super::norm::{normalise, normalise_reverse};
-use super::signal::{CLIP_FRAMES, Ends, HalvingConv, Signal, add_scaled, dot};
+use super::signal::{CLIP_FRAMES, Ends, HalvingConv, Signal, add_scaled};
 use super::skeleton::{LAYERS, edges, hears, merged};
 use crate::net::{CheckpointError, Scope};
 
@@ -217,38 +218,5 @@ impl Layer {
         let mut input = main.input;
         input.add(&short.input);
         (input, [main.weight, short.weight])
-    }
-}
-
-/// A fully connected layer of one row.
-struct Head {
-    /// `[outputs, inputs]`.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Head {
-    fn read(scope: &Scope, inputs: usize) -> Result<Self, CheckpointError> {
-        let shape = scope.shape("weight").ok_or_else(|| CheckpointError::Missing(scope.name("weight")))?;
-        let outputs = shape.first().copied().unwrap_or_default();
-        Ok(Self {
-            weight: scope.tensor("weight", &[outputs, inputs])?,
-            bias: scope.tensor("bias", &[outputs])?,
-        })
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.weight.chunks_exact((self.weight.len() / self.bias.len().max(1)).max(1))
-    }
-
-    fn apply(&self, input: &[f32]) -> Vec<f32> {
-        self.rows().zip(&self.bias).map(|(row, bias)| bias + dot(row, input)).collect()
-    }
-
-    /// Adds the gradient by the input.
-    fn reverse(&self, by: &[f32], by_input: &mut [f32]) {
-        for (row, &by) in self.rows().zip(by) {
-            add_scaled(by_input, row, by);
-        }
     }
 }

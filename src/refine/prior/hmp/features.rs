@@ -159,7 +159,10 @@ pub(super) fn positions(
 }
 
 /// Changes per second: between the neighbours of each frame, at the ends to the only one.
-fn rates<T: Copy, const N: usize>(frames: &[[T; N]], rate: impl Fn(T, T, f64) -> T) -> Vec<[T; N]> {
+pub(super) fn rates<T: Copy, const N: usize>(
+    frames: &[[T; N]],
+    rate: impl Fn(T, T, f64) -> T,
+) -> Vec<[T; N]> {
     let last = frames.len().saturating_sub(1);
     let between = |frame: usize| {
         let (from, to) = (frame.saturating_sub(1), (frame + 1).min(last));

@@ -46,6 +46,8 @@ impl Signal {
 pub(super) enum Ends {
     /// One frame more on each side, as in a mirror at the end.
     Mirrored,
+    /// Zeros, one frame on each side.
+    Silent,
     /// Nothing: it does not look there.
     Closed,
 }
@@ -83,14 +85,22 @@ impl HalvingConv {
         Ok(Self { weight, bias: scope.tensor("bias", &[outputs])?, inputs, taps, ends })
     }
 
-    /// The frame of the input that tap `tap` of output `t` looks at.
-    fn looks_at(&self, t: usize, tap: usize, frames: usize) -> usize {
+    /// Reads a convolution of one tap over the means of two frames.
+    pub fn read_over_means(scope: &Scope, [outputs, inputs]: [usize; 2]) -> Result<Self, CheckpointError> {
+        let weight = scope.tensor("weight", &[outputs, inputs, 1])?;
+        let weight = weight.into_iter().flat_map(|weight| [weight / STRIDE as f32; STRIDE]).collect();
+        Ok(Self { weight, bias: scope.tensor("bias", &[outputs])?, inputs, taps: STRIDE, ends: Ends::Closed })
+    }
+
+    /// The frame of the input that tap `tap` of output `t` looks at; `None` where it sees a zero.
+    fn looks_at(&self, t: usize, tap: usize, frames: usize) -> Option<usize> {
         let at = STRIDE * t + tap;
         match self.ends {
-            Ends::Closed => at,
-            Ends::Mirrored if at == 0 => 1,
-            Ends::Mirrored if at > frames => 2 * frames - 1 - at,
-            Ends::Mirrored => at - 1,
+            Ends::Closed => Some(at),
+            Ends::Mirrored if at == 0 => Some(1),
+            Ends::Mirrored if at > frames => Some(2 * frames - 1 - at),
+            Ends::Silent if at == 0 || at > frames => None,
+            Ends::Mirrored | Ends::Silent => Some(at - 1),
         }
     }
 
@@ -101,7 +111,7 @@ impl HalvingConv {
         for i in 0..self.inputs * self.taps {
             let channel = input.channel(i / self.taps);
             for (t, value) in seen.channel_mut(i).iter_mut().enumerate() {
-                *value = channel[self.looks_at(t, i % self.taps, input.frames)];
+                *value = self.looks_at(t, i % self.taps, input.frames).map_or(0.0, |at| channel[at]);
             }
         }
         seen
@@ -139,7 +149,9 @@ impl HalvingConv {
         for i in 0..self.inputs * self.taps {
             let channel = by_input.channel_mut(i / self.taps);
             for (t, by) in by_seen.channel(i).iter().enumerate() {
-                channel[self.looks_at(t, i % self.taps, input.frames)] += by;
+                if let Some(at) = self.looks_at(t, i % self.taps, input.frames) {
+                    channel[at] += by;
+                }
             }
         }
         ConvGradient { input: by_input, weight: by_weight }

@@ -62,7 +62,7 @@ fn searched_behind_a_second_hand_is_seen_at_most_a_few_frames_later() {
     let (Some(path), Some(at_once)) = (shared(&format!("footage/video/{clip}.mp4")), track(clip)) else {
         return;
     };
-    for (least, most_missing) in [(true, 20), (false, 4)] {
+    for (least, most_missing) in [(true, 40), (false, 10)] {
         let config = TrackerConfig { search: Search::Behind, ..TrackerConfig::default() };
         let Some(mut tracker) = tracker(config) else { return };
         let Some(frames) = video_frames(&path, HD) else { return };

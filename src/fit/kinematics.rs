@@ -22,6 +22,8 @@ const MM: f64 = 1e3;
 
 /// Shape coefficients of one hand.
 pub(crate) type Betas = nalgebra::SVector<f64, SHAPES>;
+/// How far the 2D tracker puts each key point of one hand further along its bone than it usually does, metres.
+pub(crate) type Offsets = nalgebra::SVector<f64, KEYPOINTS>;
 
 /// Where a finger's angles stand among all.
 struct FingerAngles {
@@ -68,6 +70,9 @@ pub(crate) struct Chain {
     offset_shape: [[Vector3<f64>; SHAPES]; KEYPOINTS],
     /// From each joint to where the 2D tracker puts its key point, in the joint's parent's rest frame.
     beyond: [Vector3<f64>; KEYPOINTS],
+    /// Unit vector along the bone that ends in each joint, in the same frame; the wrist's leads to the middle
+    /// knuckle.
+    along: [Vector3<f64>; KEYPOINTS],
     /// Axis of each free angle in the rest pose.
     axes: [Unit<Vector3<f64>>; ANGLES],
     /// Least and greatest value of each free angle.
@@ -84,13 +89,14 @@ impl Chain {
         let shape = openpose_from_mano(&skeleton.joint_shape, &skeleton.tip_shape);
         let anatomy = &skeleton.anatomy;
         let offsets = std::array::from_fn(|k| rest[k] - rest[parent_of(k)]);
-        let beyond = std::array::from_fn(|k| {
+        let along = std::array::from_fn(|k| {
             let bone: &Vector3<f64> = &offsets[if k == 0 { MIDDLE_KNUCKLE } else { k }];
-            bone * (BEYOND_JOINT_MM[k] / MM / bone.norm().max(f64::EPSILON))
+            bone / bone.norm().max(f64::EPSILON)
         });
         Self {
             offsets,
-            beyond,
+            beyond: std::array::from_fn(|k| along[k] * (BEYOND_JOINT_MM[k] / MM)),
+            along,
             offset_shape: std::array::from_fn(|k| {
                 std::array::from_fn(|b| shape[k][b] - shape[parent_of(k)][b])
             }),
@@ -108,7 +114,21 @@ impl Chain {
 
     /// Bones of the shape `betas`.
     pub fn bones(&self, betas: &Betas) -> Bones {
-        Bones(std::array::from_fn(|k| shaped(self.offsets[k], &self.offset_shape[k], betas)))
+        Bones {
+            to_joints: std::array::from_fn(|k| shaped(self.offsets[k], &self.offset_shape[k], betas)),
+            beyond: self.beyond,
+        }
+    }
+
+    /// The same for a hand whose key points lie `offsets` further along its bones than usual.
+    pub fn bones_seen(&self, betas: &Betas, offsets: &Offsets) -> Bones {
+        let beyond = std::array::from_fn(|k| self.beyond[k] + self.along[k] * offsets[k]);
+        Bones { beyond, ..self.bones(betas) }
+    }
+
+    /// Derivative of key point `k` by its own offset.
+    pub fn offset_derivative(&self, bent: &Bent, k: usize) -> Vector3<f64> {
+        bent.frames[k] * self.along[k]
     }
 
     /// Wrist joint of the shape `betas` in rest pose.
@@ -122,7 +142,7 @@ impl Chain {
         let bones = self.bones(betas);
         let (mut length, mut gradient) = (0.0, Betas::zeros());
         for k in MIDDLE_KNUCKLE..MIDDLE_KNUCKLE + 4 {
-            let bone = bones.0[k];
+            let bone = bones.to_joints[k];
             length += bone.norm();
             for b in 0..SHAPES {
                 gradient[b] += self.offset_shape[k][b].dot(&bone) / bone.norm().max(f64::EPSILON);
@@ -145,7 +165,7 @@ impl Chain {
             axes: [Vector3::zeros(); ANGLES],
             pivots: [Vector3::zeros(); ANGLES],
         };
-        bent.keypoints[0] = bent.frames[0] * self.beyond[0];
+        bent.keypoints[0] = bent.frames[0] * bones.beyond[0];
         for (f, finger) in FINGER_ANGLES.iter().enumerate() {
             let mut frame = *posture.rotation.matrix();
             let mut joint = Vector3::zeros();
@@ -153,8 +173,8 @@ impl Chain {
             for level in 0..4 {
                 let k = 1 + 4 * f + level;
                 bent.frames[k] = frame;
-                bent.keypoints[k] = joint + frame * (bones.0[k] + self.beyond[k]);
-                joint += frame * bones.0[k];
+                bent.keypoints[k] = joint + frame * (bones.to_joints[k] + bones.beyond[k]);
+                joint += frame * bones.to_joints[k];
                 bent.joints[k] = joint;
                 let end = finger.first + finger.at_level[(level + 1).min(3)];
                 while angle < end {
@@ -191,14 +211,19 @@ fn shaped(mean: Vector3<f64>, shape: &[Vector3<f64>; SHAPES], betas: &Betas) -> 
     shape.iter().zip(betas.iter()).fold(mean, |sum, (direction, &beta)| sum + direction * beta)
 }
 
-/// Vectors from each joint's parent in rest pose, for one shape.
+/// Vectors in rest pose, for one hand.
 #[derive(Clone, Debug)]
-pub(crate) struct Bones([Vector3<f64>; KEYPOINTS]);
+pub(crate) struct Bones {
+    /// From each joint's parent to the joint.
+    to_joints: [Vector3<f64>; KEYPOINTS],
+    /// From each joint to its key point.
+    beyond: [Vector3<f64>; KEYPOINTS],
+}
 
 impl Bones {
     /// Sum of the bones' lengths, metres; bending does not change it.
     pub fn total_length(&self) -> f64 {
-        self.0.iter().map(|bone| bone.norm()).sum()
+        self.to_joints.iter().map(|bone| bone.norm()).sum()
     }
 }
 
@@ -220,22 +245,6 @@ pub(crate) struct Bent {
 impl Bent {
     /// Derivative of key point `k` by an angle that moves it.
     pub fn angle_derivative(&self, k: usize, angle: usize) -> Vector3<f64> {
-        self.turned(angle, &self.keypoints[k])
-    }
-
-    /// Where `point` (relative to the wrist) lies in the frame of the bone that ends in key point `k`; the
-    /// wrist's own bone is the palm.
-    pub fn in_bone(&self, k: usize, point: &Vector3<f64>) -> Vector3<f64> {
-        self.frames[k].tr_mul(&(point - self.joints[parent_of(k)]))
-    }
-
-    /// The point relative to the wrist that lies at `place` of the bone that ends in key point `k`.
-    pub fn of_bone(&self, k: usize, place: &Vector3<f64>) -> Vector3<f64> {
-        self.joints[parent_of(k)] + self.frames[k] * place
-    }
-
-    /// Derivative by an angle of a point that the angle moves.
-    pub fn turned(&self, angle: usize, point: &Vector3<f64>) -> Vector3<f64> {
-        self.axes[angle].cross(&(point - self.pivots[angle]))
+        self.axes[angle].cross(&(self.keypoints[k] - self.pivots[angle]))
     }
 }

@@ -49,21 +49,6 @@ impl Columns<3> {
         columns
     }
 
-    /// Derivative of a `point` (relative to the wrist) of the bone that ends in key point `k`.
-    pub fn of_attached(bent: &Bent, k: usize, point: &Vector3<f64>) -> Self {
-        let mut columns = Self::empty();
-        for axis in 0..3 {
-            columns.push(axis, Vector3::ith(axis, 1.0).cross(point));
-        }
-        for axis in 0..3 {
-            columns.push(TRANSLATION + axis, Vector3::ith(axis, 1.0));
-        }
-        for angle in angles_of(k) {
-            columns.push(FIRST_ANGLE + angle, bent.turned(angle, point));
-        }
-        columns
-    }
-
     /// Derivative of the bone that ends in key point `k` by the unknowns.
     pub fn of_bone(bent: &Bent, k: usize) -> Self {
         let mut columns = Self::empty();

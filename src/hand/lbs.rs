@@ -69,18 +69,6 @@ impl Mesh {
         [self.template.clone(), self.shape.concat(), self.pose.concat(), weights]
     }
 
-    /// The joint that moves each vertex the most.
-    pub fn leading_joints(&self) -> Vec<usize> {
-        let mut start = 0;
-        let of = |&end: &u32| {
-            let felt = &self.influences[start..end as usize];
-            start = end as usize;
-            let most = felt.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
-            most.map_or(0, |influence| usize::from(influence.joint))
-        };
-        self.influence_ends.iter().map(of).collect()
-    }
-
     /// Posed vertices in metres. `rotations` are the joints' own (the wrist's first), `transforms` what
     /// forward kinematics made of them, `rest` the shaped rest joints they belong to.
     pub fn posed(

@@ -166,11 +166,6 @@ impl HandModel {
         self.mesh.vertex_count()
     }
 
-    /// The joint (MANO order) that moves each vertex the most.
-    pub fn leading_joints(&self) -> Vec<usize> {
-        self.mesh.leading_joints()
-    }
-
     /// Every number that [`Self::posed`] needs, for whoever poses hands elsewhere.
     pub fn tables(&self) -> HandTables {
         let [rest, shape, pose, weights] = self.mesh.planes();

@@ -18,7 +18,7 @@ pub use alignment::{aligned_over, aligned_per_frame, root_relative};
 pub use motion::{
     acceleration_error, acceleration_norm_error, acceleration_norm_over_joints, jerk, root_trajectory_error,
 };
-pub use penetration::interpenetration_volume;
+pub use penetration::{CommonRays, interpenetration_volume};
 pub use position::{
     area_under_pck, fa_mpjpe, g_mpjpe, ga_mpjpe, mpjpe, mrrpe, pa_mpjpe, ra_mpjpe, root_depth_error,
     root_depth_error_percent, scaled_ra_mpjpe,

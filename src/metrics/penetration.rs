@@ -2,7 +2,7 @@
 
 use nalgebra::Vector3;
 
-use super::solid::{ClosedSurface, Solid, Triangle, common, crossing, extent};
+use super::solid::{ClosedSurface, Solid, crossing, extent};
 
 /// Distance of the rays on which the volume is measured, metres.
 const RAY_DISTANCE: f64 = 1e-3;
@@ -21,67 +21,90 @@ pub fn interpenetration_volume(
     a: (&ClosedSurface, &[Vector3<f64>]),
     b: (&ClosedSurface, &[Vector3<f64>]),
 ) -> f64 {
-    let bodies = [a, b].map(|(surface, points)| Solid::new(surface, points));
-    let Some((low, high)) = common(bodies[0].extent, bodies[1].extent) else { return 0.0 };
-    let size = high - low;
-    let step = RAY_DISTANCE.max(size.x.max(size.y) / MOST_RAYS);
-    let rays = [(size.x / step).ceil() as usize, (size.y / step).ceil() as usize];
-    let mut crossings: Vec<Vec<BodyCrossing>> = vec![Vec::new(); rays[0] * rays[1]];
-    for (body, solid) in bodies.iter().enumerate() {
-        for triangle in &solid.triangles {
-            cross(triangle, body, low, step, rays, &mut crossings);
+    CommonRays::new(a, b, RAY_DISTANCE).volume(0.0)
+}
+
+/// Where rays along z run inside two bodies: tells how much these have in common wherever one of them is
+/// moved along z.
+#[derive(Clone, Debug)]
+pub struct CommonRays {
+    /// Stretches of one ray inside the first and inside the second body.
+    pairs: Vec<[Stretch; 2]>,
+    /// Cross section of a ray, m^2.
+    area: f64,
+}
+
+/// Part of a ray: where it begins and where it ends.
+type Stretch = [f64; 2];
+
+impl CommonRays {
+    /// Rays `distance` metres apart through two bodies, each its surface and its vertices in metres.
+    pub fn new(
+        a: (&ClosedSurface, &[Vector3<f64>]),
+        b: (&ClosedSurface, &[Vector3<f64>]),
+        distance: f64,
+    ) -> Self {
+        let bodies = [a, b].map(|(surface, points)| Solid::new(surface, points));
+        let (low, high) =
+            (bodies[0].extent.0.sup(&bodies[1].extent.0), bodies[0].extent.1.inf(&bodies[1].extent.1));
+        let size = high - low;
+        if !(size.x > 0.0 && size.y > 0.0) {
+            return Self { pairs: Vec::new(), area: 0.0 };
         }
+        let step = distance.max(size.x.max(size.y) / MOST_RAYS);
+        let rays = [(size.x / step).ceil() as usize, (size.y / step).ceil() as usize];
+        let [first, second] = bodies.map(|solid| stretches(&solid, low, step, rays));
+        let mut pairs = Vec::new();
+        let mut from = 0;
+        for (ray, stretch) in first {
+            from += second[from..].partition_point(|(other, _)| *other < ray);
+            let others = second[from..].iter().take_while(|(other, _)| *other == ray);
+            pairs.extend(others.map(|(_, other)| [stretch, *other]));
+        }
+        Self { pairs, area: step * step }
     }
-    crossings.iter_mut().map(|ray| common_length(ray)).sum::<f64>() * step * step * CM3
+
+    /// The common volume, cm^3, with the second body moved by `shift` metres along z.
+    pub fn volume(&self, shift: f64) -> f64 {
+        let length = |[a, b]: &[Stretch; 2]| (a[1].min(b[1] + shift) - a[0].max(b[0] + shift)).max(0.0);
+        self.pairs.iter().map(length).sum::<f64>() * self.area * CM3
+    }
 }
 
-/// Where a ray meets a body's surface.
-#[derive(Clone, Copy)]
-struct BodyCrossing {
-    z: f64,
-    body: usize,
-    turn: i32,
-}
-
-/// Notes where the rays meet one triangle.
-fn cross(
-    triangle: &Triangle,
-    body: usize,
-    low: Vector3<f64>,
-    step: f64,
-    rays: [usize; 2],
-    crossings: &mut [Vec<BodyCrossing>],
-) {
-    let (least, most) = extent(triangle);
-    let range = |axis: usize| {
-        let cell = |at: f64| (at - low[axis]) / step - RAY_PLACE[axis];
-        (cell(least[axis]).ceil().max(0.0) as usize)
-            ..((cell(most[axis]).floor() + 1.0).max(0.0) as usize).min(rays[axis])
-    };
-    let (rows, columns) = (range(0), range(1));
-    for i in rows {
-        for j in columns.clone() {
-            let (x, y) = (low.x + (i as f64 + RAY_PLACE[0]) * step, low.y + (j as f64 + RAY_PLACE[1]) * step);
-            if let Some(crossing) = crossing(triangle, x, y) {
-                let crossing = BodyCrossing { z: crossing.z, body, turn: crossing.turn };
-                crossings[i * rays[1] + j].push(crossing);
+/// The stretches of rays inside a body, by the number of their ray.
+fn stretches(solid: &Solid, low: Vector3<f64>, step: f64, rays: [usize; 2]) -> Vec<(usize, Stretch)> {
+    let mut crossings = Vec::new();
+    for triangle in &solid.triangles {
+        let (least, most) = extent(triangle);
+        let range = |axis: usize| {
+            let cell = |at: f64| (at - low[axis]) / step - RAY_PLACE[axis];
+            (cell(least[axis]).ceil().max(0.0) as usize)
+                ..((cell(most[axis]).floor() + 1.0).max(0.0) as usize).min(rays[axis])
+        };
+        let (rows, columns) = (range(0), range(1));
+        for i in rows {
+            for j in columns.clone() {
+                let (x, y) =
+                    (low.x + (i as f64 + RAY_PLACE[0]) * step, low.y + (j as f64 + RAY_PLACE[1]) * step);
+                if let Some(crossing) = crossing(triangle, x, y) {
+                    crossings.push((i * rays[1] + j, crossing.z, crossing.turn));
+                }
             }
         }
     }
-}
-
-/// Length of a ray inside both bodies.
-fn common_length(crossings: &mut [BodyCrossing]) -> f64 {
-    crossings.sort_by(|a, b| a.z.total_cmp(&b.z));
-    let (mut winding, mut length, mut before) = ([0, 0], 0.0, 0.0);
-    for crossing in crossings {
-        if winding.iter().all(|&turns| turns > 0) {
-            length += crossing.z - before;
+    crossings.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let mut stretches = Vec::new();
+    let (mut winding, mut begins) = (0, 0.0);
+    for (ray, z, turn) in crossings {
+        let before = winding;
+        winding += turn;
+        if before <= 0 && winding > 0 {
+            begins = z;
+        } else if before > 0 && winding <= 0 {
+            stretches.push((ray, [begins, z]));
         }
-        winding[crossing.body] += crossing.turn;
-        before = crossing.z;
     }
-    length
+    stretches
 }
 
 #[cfg(test)]
@@ -118,6 +141,18 @@ mod tests {
         assert!((volume(Vector3::new(0.0301, 0.0203, 0.02)) - 0.99 * 1.97 * 2.0).abs() < 0.2);
         assert!((volume(Vector3::new(0.0, 0.0, 0.01)) - 48.0).abs() < 2.0);
         assert_eq!(volume(Vector3::new(0.05, 0.0, 0.0)), 0.0);
+    }
+
+    #[test]
+    fn a_body_moved_along_the_rays_has_in_common_what_it_would_have_there() {
+        let surface = ClosedSurface::new(&FACES, 8);
+        let (fixed, by) = (cube(Vector3::zeros()), Vector3::new(0.0301, 0.0203, 0.02));
+        let rays = CommonRays::new((&surface, &fixed), (&surface, &cube(by)), RAY_DISTANCE);
+        for shift in [-0.05, -0.013, 0.0, 0.015, 0.03] {
+            let moved = cube(by + Vector3::z() * shift);
+            let there = interpenetration_volume((&surface, &fixed), (&surface, &moved));
+            assert!((rays.volume(shift) - there).abs() < 1e-6, "{shift}: {} {there}", rays.volume(shift));
+        }
     }
 
     #[test]

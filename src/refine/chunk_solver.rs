@@ -6,8 +6,8 @@ use super::belief::{FrameBelief, MotionFrame, MotionPrior};
 use super::config::{Infill, RefineConfig};
 use super::data::{Chunk, Deadline, RefineStatistics, StageStatistics};
 use super::scene::{
-    CameraWay, ContactFinder, HandChain, HandScale, Sorted, camera_postures, hand_scale, remove_outliers,
-    world_postures,
+    CameraWay, HandChain, HandScale, HeldDepths, Meshes, Sorted, camera_postures, hand_scale, part,
+    remove_outliers, world_postures,
 };
 use super::solver::{Estimate, HandEstimate, JointTerms, Outcome, Problem, ScalePrior, minimise};
 use super::stitch::Carried;
@@ -19,8 +19,6 @@ use crate::hand::HandModel;
 const UNKNOWN_SIGMA: f64 = 1.0;
 /// Information on the logarithm of the scale that holds it through a stage (see [`super::scene::HandScale`]).
 const HELD: f64 = 1e8;
-/// How often stage III looks for hands in each other.
-const CONTACT_ROUNDS: usize = 4;
 
 /// A chunk whose hands are placed.
 pub(super) struct Solved {
@@ -79,9 +77,11 @@ impl ChunkSolver<'_> {
             statistics.outliers += remove_outliers(hand, &way, scale);
         }
         hands.retain(|hand| hand.nodes.iter().any(|node| node.provisional.is_some()));
-        let start = hands
-            .iter()
-            .map(|hand| HandEstimate { postures: world_postures(hand, &way, scale), betas: hand.betas });
+        let start = hands.iter().map(|hand| HandEstimate {
+            postures: world_postures(hand, &way, scale),
+            betas: hand.betas,
+            offsets: hand.offsets,
+        });
         let mut estimate = Estimate { hands: start.collect(), scale };
         if let (Infill::Prior, Some(prior)) = (self.config.stages.infill, self.prior.as_deref_mut()) {
             for (hand, own) in hands.iter().zip(&mut estimate.hands) {
@@ -140,33 +140,26 @@ impl ChunkSolver<'_> {
     /// Stage III: both hands with human limits, without being in each other, as the prior expects.
     fn joint(&mut self, chunk: &Chunk, solved: &mut Solved) {
         let started = Instant::now();
-        let stages = &self.config.stages;
-        let pose = &self.config.pose;
-        let finder = (stages.penetration && pose.penetration > 0.0 && solved.hands.len() == 2)
-            .then(|| ContactFinder::new(self.model));
-        let mut terms = JointTerms {
+        let (stages, pose) = (self.config.stages, self.config.pose.clone());
+        if solved.statistics.out_of_time {
+            return;
+        }
+        let terms = JointTerms {
             limits: (stages.biomechanics && pose.biomechanics > 0.0).then(|| self.limits.clone()),
-            ..JointTerms::default()
+            beliefs: if stages.prior { self.beliefs(chunk, solved) } else { Vec::new() },
+            depths: if stages.penetration { self.parted(solved) } else { None },
         };
-        if stages.prior {
-            terms.beliefs = self.beliefs(chunk, solved);
-        }
-        for _ in 0..CONTACT_ROUNDS {
-            if let (Some(finder), [left, right], [own_left, own_right]) =
-                (&finder, &solved.hands[..], &solved.estimate.hands[..])
-            {
-                finder.find([(left, own_left), (right, own_right)], &mut terms.contacts);
-            }
-            if solved.statistics.out_of_time {
-                return;
-            }
-            let iterations = self.config.solver.joint_iterations;
-            let outcome = self.minimise(solved, Some(&terms), iterations);
-            solved.take("joint", outcome, started);
-            if terms.contacts.is_empty() {
-                return;
-            }
-        }
+        let outcome = self.minimise(solved, Some(&terms), self.config.solver.joint_iterations);
+        solved.take("joint", outcome, started);
+    }
+
+    /// Where the wrists must be in depth so that the hands are not in each other.
+    fn parted(&self, solved: &Solved) -> Option<HeldDepths> {
+        let ([left, right], [own_left, own_right]) = (&solved.hands[..], &solved.estimate.hands[..]) else {
+            return None;
+        };
+        let pair = [(left, own_left), (right, own_right)];
+        part(&Meshes::new(self.model), pair, &solved.way, solved.estimate.scale)
     }
 
     fn beliefs(&mut self, chunk: &Chunk, solved: &Solved) -> Vec<Vec<Option<FrameBelief>>> {
@@ -187,16 +180,14 @@ impl ChunkSolver<'_> {
 }
 
 impl Solved {
-    /// Takes over what a stage found. Rounds of one stage count as one.
+    /// Takes over what a stage found.
     fn take(&mut self, stage: &'static str, outcome: Outcome, started: Instant) {
         self.statistics.out_of_time |= outcome.out_of_time;
         self.estimate = outcome.estimate;
-        let stages = &mut self.statistics.stages;
-        let before = stages.pop_if(|last| last.stage == stage).map_or(0, |last| last.iterations);
-        stages.push(StageStatistics {
+        self.statistics.stages.push(StageStatistics {
             stage,
             took: started.elapsed(),
-            iterations: before + outcome.iterations,
+            iterations: outcome.iterations,
             costs: outcome.before.compared(&outcome.after),
         });
     }

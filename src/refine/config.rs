@@ -68,6 +68,9 @@ pub struct ObservationTerms {
     pub provisional_outlier: f64,
     /// Seconds after which the provisional pose counts once more: errors of successive frames are alike.
     pub provisional_memory_seconds: f64,
+    /// Standard deviation by which a tracker's key points of one hand lie elsewhere along their bones than it
+    /// usually puts them, metres: an unknown of each hand and key point; 0 holds them at the usual place.
+    pub keypoint_offset: f64,
 }
 
 /// How hands move in the world.
@@ -97,8 +100,6 @@ pub struct PoseTerms {
     pub anatomy: Option<AnatomyPrior>,
     /// Weight of human limits, of the summed excess in a frame (stage III).
     pub biomechanics: f64,
-    /// Weight of interpenetration, per squared centimetre (stage III).
-    pub penetration: f64,
 }
 
 /// The hand's shape.
@@ -178,6 +179,7 @@ impl RefineConfig {
                 provisional: [0.15, 0.1, 0.2],
                 provisional_outlier: 3.0,
                 provisional_memory_seconds: 0.1,
+                keypoint_offset: 3e-3,
             },
             motion: MotionTerms {
                 wrist_acceleration: 2.0,
@@ -191,7 +193,6 @@ impl RefineConfig {
                 squared_angles: 0.0,
                 anatomy: Some(AnatomyPrior::default()),
                 biomechanics: 10.0,
-                penetration: 10.0,
             },
             shape: ShapeTerms { squared_betas: 0.0, provisional: 50.0, limit: 3.0 },
             camera: CameraTerms { scale_drift: 0.02 },
@@ -209,6 +210,7 @@ impl RefineConfig {
                 reprojection_scale: 100.0,
                 least_confidence: 0.5,
                 provisional: [0.0; 3],
+                keypoint_offset: 0.0,
                 ..ours.observation
             },
             motion: MotionTerms {
@@ -218,7 +220,7 @@ impl RefineConfig {
                 joint_velocity: 10.0,
                 ..ours.motion
             },
-            pose: PoseTerms { squared_angles: 0.04, anatomy: None, biomechanics: 1.0, penetration: 10.0 },
+            pose: PoseTerms { squared_angles: 0.04, anatomy: None, biomechanics: 1.0 },
             shape: ShapeTerms { squared_betas: 0.05, provisional: 0.0, ..ours.shape },
             ..ours
         }
@@ -229,7 +231,8 @@ impl RefineConfig {
         let paper = Self::paper();
         Self {
             observation: ObservationTerms { least_confidence: 0.4, ..paper.observation },
-            pose: PoseTerms { biomechanics: 10.0, penetration: 0.0, ..paper.pose },
+            pose: PoseTerms { biomechanics: 10.0, ..paper.pose },
+            stages: Stages { penetration: false, ..paper.stages },
             ..paper
         }
     }

@@ -5,7 +5,7 @@ use nalgebra::{Vector2, Vector3};
 use super::provisional::camera_posture;
 use super::tracks::HandTrack;
 use crate::event::{KEYPOINTS, Side};
-use crate::fit::kinematics::{Bent, Betas, Bones, Chain, Twists};
+use crate::fit::kinematics::{Bent, Betas, Bones, Chain, Offsets, Twists};
 use crate::fit::landmarks::relative_sigma;
 use crate::fit::parameters::Posture;
 use crate::geometry::CameraModel;
@@ -24,6 +24,8 @@ const FIRST_STEP: f64 = 1.0 / 30.0;
 const LEAST_TWIST: f64 = 2e-3;
 /// Frames over which twists are averaged.
 const TWIST_FRAMES: f64 = 3.0;
+/// Information that holds key points at their usual place, 1/m^2.
+const HELD_OFFSET: f64 = 1e14;
 /// Shortest time between two frames, seconds; a clock that stands still counts as this.
 const SHORTEST_STEP: f64 = 1e-3;
 
@@ -72,6 +74,9 @@ pub(in crate::refine) struct HandChain {
     pub nodes: Vec<Node>,
     /// The shape agreed on before the search.
     pub betas: Betas,
+    /// Where this hand's key points are expected along their bones, and how surely: inverse variance, 1/m^2.
+    pub offsets: Offsets,
+    pub offset_information: f64,
 }
 
 impl HandChain {
@@ -94,7 +99,18 @@ impl HandChain {
         let betas = mean_betas(&usable.iter().map(|(_, hand)| *hand).collect::<Vec<_>>())?;
         let betas = agreed(&betas, usable.len());
         let at_joints = chain.clone().with_keypoints_at_joints();
-        let mut hand = Self { side: track.side, chain, at_joints, nodes: Vec::new(), betas };
+        let (offsets, free) = (Offsets::zeros(), chunk.meaning == KeypointMeaning::Tracker);
+        let sigma = if free { config.observation.keypoint_offset } else { 0.0 };
+        let offset_information = if sigma > 0.0 { sigma.powi(-2) } else { HELD_OFFSET };
+        let mut hand = Self {
+            side: track.side,
+            chain,
+            at_joints,
+            nodes: Vec::new(),
+            betas,
+            offsets,
+            offset_information,
+        };
         let time = |frame: usize| chunk.frames[frame].timestamp.seconds();
         let mut last: Option<usize> = None;
         for &&(frame, observed) in &usable {

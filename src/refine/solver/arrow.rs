@@ -3,8 +3,9 @@
 
 use nalgebra::{Const, DMatrix, DVector, SMatrix};
 
-use super::system::{HandSystem, SCALE, SHAPE, SHARED};
-use crate::fit::kinematics::{Betas, SHAPES};
+use super::system::{HandSystem, OFFSET, SCALE, SHAPE, SHARED};
+use crate::event::KEYPOINTS;
+use crate::fit::kinematics::{Betas, Offsets, SHAPES};
 use crate::fit::parameters::{Step, UNKNOWNS};
 
 /// Right-hand sides of a hand: its gradient, then its border.
@@ -15,8 +16,16 @@ const SIDES: usize = 1 + SHARED;
 pub(super) struct ArrowStep {
     /// Of the logarithm of the scale.
     pub scale: f64,
-    /// Of each hand's shape and postures.
-    pub hands: Vec<(Betas, Vec<Step>)>,
+    /// Of each hand.
+    pub hands: Vec<HandStep>,
+}
+
+/// A step of one hand.
+#[derive(Clone, Debug)]
+pub(super) struct HandStep {
+    pub betas: Betas,
+    pub offsets: Offsets,
+    pub postures: Vec<Step>,
 }
 
 /// Solves the damped system; `None` where it is not positive definite. `scale_prior` is the gradient and
@@ -39,13 +48,13 @@ pub(super) fn solve(
     if !shared_free {
         return solve_postures(systems);
     }
-    let unknowns = 1 + SHAPES * systems.len();
+    let unknowns = 1 + (SHARED - 1) * systems.len();
     let mut matrix = DMatrix::<f64>::zeros(unknowns, unknowns);
     let mut right = DVector::<f64>::zeros(unknowns);
     matrix[(0, 0)] += scale_prior.1;
     right[0] -= scale_prior.0;
     // Where a hand's shared unknown stands in the border.
-    let place = |hand: usize, shared: usize| if shared == SCALE { 0 } else { shared + SHAPES * hand };
+    let place = |hand: usize, shared: usize| if shared == SCALE { 0 } else { shared + (SHARED - 1) * hand };
     let mut solved = Vec::with_capacity(systems.len());
     for (h, system) in systems.into_iter().enumerate() {
         let sides: Vec<SMatrix<f64, UNKNOWNS, SIDES>> = system
@@ -82,7 +91,11 @@ pub(super) fn solve(
     let hands = solved.into_iter().enumerate().map(|(h, solution)| {
         let own = SMatrix::<f64, SHARED, 1>::from_fn(|a, _| shared[place(h, a)]);
         let steps = solution.iter().map(|s| s.column(0) - s.fixed_view::<UNKNOWNS, SHARED>(0, 1) * own);
-        (own.generic_view((SHAPE, 0), (Const::<SHAPES>, Const::<1>)).into_owned(), steps.collect())
+        HandStep {
+            betas: own.generic_view((SHAPE, 0), (Const::<SHAPES>, Const::<1>)).into_owned(),
+            offsets: own.generic_view((OFFSET, 0), (Const::<KEYPOINTS>, Const::<1>)).into_owned(),
+            postures: steps.collect(),
+        }
     });
     Some(ArrowStep { scale: shared[0], hands: hands.collect() })
 }
@@ -91,7 +104,8 @@ pub(super) fn solve(
 fn solve_postures(systems: Vec<HandSystem>) -> Option<ArrowStep> {
     let hands = systems.into_iter().map(|system| {
         let right: Vec<Step> = system.gradient.iter().map(|gradient| -gradient).collect();
-        Some((Betas::zeros(), system.banded.solve(&right)?))
+        let postures = system.banded.solve(&right)?;
+        Some(HandStep { betas: Betas::zeros(), offsets: Offsets::zeros(), postures })
     });
     Some(ArrowStep { scale: 0.0, hands: hands.collect::<Option<_>>()? })
 }

@@ -96,17 +96,21 @@ pub(super) fn minimise(
 fn moved(problem: &Problem, estimate: &Estimate, step: &ArrowStep) -> Estimate {
     let limit = problem.config.shape.limit;
     let hands = problem.hands.iter().zip(&estimate.hands).zip(&step.hands);
-    let hands = hands.map(|((hand, own), (betas, steps))| {
-        let postures = own.postures.iter().zip(steps).map(|(posture, step)| {
+    let hands = hands.map(|((hand, own), change)| {
+        let postures = own.postures.iter().zip(&change.postures).map(|(posture, step)| {
             let mut moved = posture.plus(step);
             moved.clamp(&hand.chain.limits);
             moved
         });
         let within = |b: usize| {
             let limit = limit.max(own.betas[b].abs());
-            (own.betas[b] + betas[b]).clamp(-limit, limit)
+            (own.betas[b] + change.betas[b]).clamp(-limit, limit)
         };
-        HandEstimate { postures: postures.collect(), betas: own.betas.map_with_location(|b, _, _| within(b)) }
+        HandEstimate {
+            postures: postures.collect(),
+            betas: own.betas.map_with_location(|b, _, _| within(b)),
+            offsets: own.offsets + change.offsets,
+        }
     });
     Estimate {
         hands: hands.collect(),
@@ -117,8 +121,9 @@ fn moved(problem: &Problem, estimate: &Estimate, step: &ArrowStep) -> Estimate {
 
 fn is_finite(estimate: &Estimate) -> bool {
     let hands = estimate.hands.iter();
+    let seen_at = || estimate.hands.iter().flat_map(|hand| hand.betas.iter().chain(hand.offsets.iter()));
     estimate.scale.is_finite()
         && estimate.scale > 0.0
         && hands.flat_map(|hand| &hand.postures).all(Posture::is_finite)
-        && estimate.hands.iter().flat_map(|hand| hand.betas.iter()).all(|b| b.is_finite())
+        && seen_at().all(|v| v.is_finite())
 }

@@ -2,15 +2,15 @@
 
 use nalgebra::Vector3;
 
-use super::system::{HandSystem, SCALE, SHAPE, SharedColumns};
+use super::system::{HandSystem, OFFSET, SCALE, SHAPE, SharedColumns};
 use crate::event::KEYPOINTS;
-use crate::fit::kinematics::{Bent, Betas, Bones, SHAPES};
+use crate::fit::kinematics::{Bent, Betas, Bones, Offsets, SHAPES};
 use crate::fit::normal::Columns;
 use crate::fit::parameters::{FIRST_ANGLE, Posture, Step, StepMatrix};
 use crate::fit::prior::{add_anatomy, anatomy_cost};
 use crate::refine::FrameBelief;
 use crate::refine::config::RefineConfig;
-use crate::refine::scene::{CameraWay, HandChain, HeldContacts, Node, Sight, View};
+use crate::refine::scene::{CameraWay, HandChain, HeldDepths, Node, Sight, View};
 use crate::refine::terms::biomechanics::BiomechanicalLimits;
 use crate::refine::terms::motion::Link;
 use crate::refine::terms::reprojection::keypoint;
@@ -32,6 +32,8 @@ pub(in crate::refine) struct HandEstimate {
     /// In the world (mirrored for a left hand), one for each node.
     pub postures: Vec<Posture>,
     pub betas: Betas,
+    /// Where this hand's key points lie along their bones.
+    pub offsets: Offsets,
 }
 
 /// What is known of the scale before the chunk is seen: mean of its logarithm and information.
@@ -46,8 +48,8 @@ pub(in crate::refine) struct ScalePrior {
 pub(in crate::refine) struct JointTerms {
     /// Human limits, where they are kept.
     pub limits: Option<BiomechanicalLimits>,
-    /// Where the left and the right hand (in this order the first two of the problem) are in each other.
-    pub contacts: HeldContacts,
+    /// Where the wrists of the left and of the right hand are held in depth, so that these are not in each other.
+    pub depths: Option<HeldDepths>,
     /// What a motion prior expects of each node of each hand.
     pub beliefs: Vec<Vec<Option<FrameBelief>>>,
 }
@@ -62,9 +64,10 @@ pub(in crate::refine) struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Whether shapes are unknowns: stage III leaves them as stage II found them.
+    /// Whether shapes and key points' offsets are unknowns: stage III leaves them as stage II found them.
     pub fn shape_free(&self) -> bool {
-        self.joint.is_none() && self.config.shape.squared_betas > 0.0 || self.config.shape.provisional > 0.0
+        let shape = &self.config.shape;
+        self.joint.is_none() && (shape.squared_betas > 0.0 || shape.provisional > 0.0)
     }
 
     /// The cost of an estimate, term by term.
@@ -113,7 +116,7 @@ impl Problem<'_> {
         costs: &mut Costs,
         mut system: Option<&mut HandSystem>,
     ) {
-        let bones = hand.chain.bones(&own.betas);
+        let bones = hand.chain.bones_seen(&own.betas, &own.offsets);
         let views: Vec<View> =
             hand.nodes.iter().map(|node| self.way.view(node.frame, scale, hand.mirrored())).collect();
         let velocity = self.config.motion.joint_velocity > 0.0;
@@ -135,6 +138,7 @@ impl Problem<'_> {
             self.posture_terms(i, node, &own.postures[i], &views[i], costs, system.as_deref_mut());
         }
         self.motion(hand, &own.postures, scale, costs, system.as_deref_mut());
+        self.offsets(hand, &own.offsets, costs, system.as_deref_mut());
         self.shape(hand, &own.betas, costs, system);
     }
 
@@ -162,7 +166,8 @@ impl Problem<'_> {
                 let mut shared = frame.by_shape(k);
                 shared[SCALE] = -view.centre_by_scale;
                 let columns = Columns::of(&frame.bent, k);
-                system.add_point(node, &columns, &shared, &form.turned_back(&view.rotation));
+                let offset = Some((k, frame.by_offset(k)));
+                system.add_point(node, &columns, &shared, offset, &form.turned_back(&view.rotation));
             }
         }
     }
@@ -256,6 +261,26 @@ impl Problem<'_> {
         }
     }
 
+    /// How far this hand's key points are from their usual places; where these are held, their own
+    /// information keeps the system definite.
+    fn offsets(
+        &self,
+        hand: &HandChain,
+        offsets: &Offsets,
+        costs: &mut Costs,
+        system: Option<&mut HandSystem>,
+    ) {
+        let information = hand.offset_information;
+        let away = offsets - hand.offsets;
+        costs.add(Term::Shape, 0.5 * information * away.norm_squared());
+        if let Some(system) = system {
+            for k in 0..KEYPOINTS {
+                system.shared_gradient[OFFSET + k] += information * away[k];
+                system.shared[(OFFSET + k, OFFSET + k)] += information;
+            }
+        }
+    }
+
     fn shape(&self, hand: &HandChain, betas: &Betas, costs: &mut Costs, system: Option<&mut HandSystem>) {
         let config = &self.config.shape;
         let squared = config.squared_betas * hand.nodes.len() as f64;
@@ -290,5 +315,10 @@ impl<'a> Frame<'a> {
         let mut shared = SharedColumns::default();
         shared[SHAPE..].copy_from_slice(&self.hand.chain.shape_derivative(&self.bent, k));
         shared
+    }
+
+    /// How key point `k` moves with its own offset.
+    fn by_offset(&self, k: usize) -> Vector3<f64> {
+        self.hand.chain.offset_derivative(&self.bent, k)
     }
 }

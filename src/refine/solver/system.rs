@@ -2,6 +2,7 @@
 
 use nalgebra::{Matrix3, SMatrix, SVector, Vector3};
 
+use crate::event::KEYPOINTS;
 use crate::fit::banded::BlockBanded;
 use crate::fit::kinematics::SHAPES;
 use crate::fit::normal::Columns;
@@ -11,15 +12,18 @@ use crate::refine::terms::motion::LinkForm;
 
 /// Frames that one residual may couple.
 pub(super) const WIDTH: usize = 3;
-/// Unknowns that all frames of a hand share: the logarithm of the scale, then the shape.
-pub(super) const SHARED: usize = 1 + SHAPES;
+/// Unknowns that all frames of a hand share: the logarithm of the scale, the shape, then the offsets of the key
+/// points.
+pub(super) const SHARED: usize = OFFSET + KEYPOINTS;
 /// Place of the scale among them.
 pub(super) const SCALE: usize = 0;
 /// First place of the shape.
 pub(super) const SHAPE: usize = 1;
+/// First place of the offsets.
+pub(super) const OFFSET: usize = SHAPE + SHAPES;
 
-/// How a point changes with the shared unknowns.
-pub(in crate::refine) type SharedColumns = [Vector3<f64>; SHARED];
+/// How a point changes with scale and shape.
+pub(in crate::refine) type SharedColumns = [Vector3<f64>; OFFSET];
 /// Derivatives by a posture and the shared unknowns.
 pub(in crate::refine) type Mixed = SMatrix<f64, UNKNOWNS, SHARED>;
 
@@ -48,8 +52,16 @@ impl HandSystem {
         }
     }
 
-    /// Adds a cost of one point of a node, in world axes. Columns come in ascending order.
-    pub fn add_point(&mut self, node: usize, columns: &Columns<3>, shared: &SharedColumns, form: &PointForm) {
+    /// Adds a cost of one point of a node, in world axes. Columns come in ascending order; `offset` is the key
+    /// point whose offset moves the point, and how.
+    pub fn add_point(
+        &mut self,
+        node: usize,
+        columns: &Columns<3>,
+        shared: &SharedColumns,
+        offset: Option<(usize, Vector3<f64>)>,
+        form: &PointForm,
+    ) {
         let diagonal = self.banded.diagonal_mut(node);
         let gradient = &mut self.gradient[node];
         let mixed = &mut self.mixed[node];
@@ -70,32 +82,27 @@ impl HandSystem {
                 self.shared[(a, b)] += left.dot(right);
             }
         }
-    }
-
-    /// As [`Self::add_point`], once the diagonal blocks are complete.
-    pub fn add_complete_point(
-        &mut self,
-        node: usize,
-        columns: &Columns<3>,
-        shared: &SharedColumns,
-        form: &PointForm,
-    ) {
-        self.add_point(node, columns, shared, form);
-        let diagonal = self.banded.diagonal_mut(node);
-        for (i, (row, left)) in columns.iter().enumerate() {
-            let weighted = form.information * left;
-            for (column, right) in columns.iter().take(i) {
-                diagonal[(column, row)] += weighted.dot(right);
+        if let Some((k, along)) = offset {
+            let (place, informed) = (OFFSET + k, form.information * along);
+            for (row, left) in columns.iter() {
+                mixed[(row, place)] += left.dot(&informed);
             }
+            for (a, left) in shared.iter().enumerate() {
+                let both = left.dot(&informed);
+                self.shared[(a, place)] += both;
+                self.shared[(place, a)] += both;
+            }
+            self.shared[(place, place)] += along.dot(&informed);
+            self.shared_gradient[place] += along.dot(&form.gradient);
         }
     }
 
     /// Adds a cost of one number with derivatives `row` and `shared`: `slope` is its own derivative by that
     /// number and `information` its curvature.
-    pub fn add_row(&mut self, node: usize, row: &Step, shared: &[f64; SHARED], slope: f64, information: f64) {
+    pub fn add_row(&mut self, node: usize, row: &Step, shared: &[f64; OFFSET], slope: f64, information: f64) {
         self.gradient[node].axpy(slope, row, 1.0);
         self.banded.diagonal_mut(node).ger(information, row, row, 1.0);
-        let shared = SVector::<f64, SHARED>::from(*shared);
+        let shared = SVector::<f64, SHARED>::from_fn(|c, _| shared.get(c).copied().unwrap_or(0.0));
         self.mixed[node].ger(information, row, &shared, 1.0);
         self.shared_gradient.axpy(slope, &shared, 1.0);
         self.shared.ger(information, &shared, &shared, 1.0);

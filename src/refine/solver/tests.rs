@@ -1,7 +1,8 @@
 //! The normal equations against finite differences of the cost.
 
 use super::problem::{Estimate, HandEstimate, Problem, ScalePrior};
-use super::system::{SCALE, SHAPE};
+use super::system::{OFFSET, SCALE, SHAPE};
+use crate::event::KEYPOINTS;
 use crate::fit::kinematics::SHAPES;
 use crate::fit::parameters::{Step, UNKNOWNS};
 use crate::hand::HandModel;
@@ -17,11 +18,12 @@ fn slopes_agree(config: &RefineConfig) {
     let model = HandModel::open();
     let sorted = sort_tracks(&scene.chunk);
     let way = CameraWay::new(&scene.chunk, None);
-    let hands: Vec<HandChain> = sorted
+    let mut hands: Vec<HandChain> = sorted
         .hands
         .iter()
         .map(|track| HandChain::new(track, &scene.chunk, &model, config, |own, _| *own).unwrap())
         .collect();
+    hands.iter_mut().for_each(|hand| hand.offset_information = 1e5);
     let scale_prior = ScalePrior { logarithm: 0.3, information: 2.0 };
     let estimate = Estimate {
         hands: hands
@@ -33,6 +35,7 @@ fn slopes_agree(config: &RefineConfig) {
                     .map(|(t, p)| p.plus(&Step::from_fn(|i, _| 0.01 * ((t * 31 + i * 17) % 7) as f64 - 0.03)))
                     .collect(),
                 betas: hand.betas.add_scalar(0.2),
+                offsets: hand.offsets.add_scalar(1e-3),
             })
             .collect(),
         scale: 2.0,
@@ -65,6 +68,12 @@ fn slopes_agree(config: &RefineConfig) {
             let numeric = slope(&|e, d| e.hands[h].betas[b] += d);
             let analytic = system.shared_gradient[SHAPE + b];
             assert!((numeric - analytic).abs() < 2e-5 * size, "{h} shape {b}: {numeric} {analytic}");
+        }
+        // The papers' smoothness has no offsets.
+        for k in (0..KEYPOINTS).filter(|_| config.motion.joint_velocity == 0.0) {
+            let numeric = slope(&|e, d| e.hands[h].offsets[k] += d);
+            let analytic = system.shared_gradient[OFFSET + k];
+            assert!((numeric - analytic).abs() < 2e-5 * size, "{h} offset {k}: {numeric} {analytic}");
         }
         by_scale += system.shared_gradient[SCALE];
     }

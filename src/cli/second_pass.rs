@@ -13,13 +13,16 @@ use handstream::event::RunInfo;
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
 use handstream::refine::{KeypointMeaning, RefineConfig};
-use handstream::slam::points::PointOdometry;
+use handstream::slam::points::{PointOdometry, PointOdometryConfig};
 use handstream::slam::{Odometry, WORKING_SIDE, WorkingSize};
 
 use super::motion_prior::MotionPriorArgs;
 
 /// Part of a live chunk's duration that its refinement may take.
 const LIVE_BUDGET: f64 = 0.8;
+
+/// Frames whose poses odometry remembers live: a camera goes on for hours.
+const LIVE_PATH_FRAMES: usize = 4096;
 
 /// How the camera moves, as a user types it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -119,7 +122,11 @@ fn odometry(camera: &CameraModel, live: bool, watchdog: &Watchdog) -> Result<Odo
     let working = WorkingSize::new(camera, WORKING_SIDE);
     let pictures = working.camera().clone();
     let make = move || -> Result<Box<dyn Odometry>> {
-        let mut odometry = PointOdometry::new(pictures.clone(), Default::default())?;
+        let mut config = PointOdometryConfig::default();
+        if live {
+            config.path_frames = LIVE_PATH_FRAMES;
+        }
+        let mut odometry = PointOdometry::new(pictures.clone(), config)?;
         if live {
             let background = BackgroundThread::spawn("bundle-adjustment");
             odometry.adjust_behind(Box::new(background.context("no thread for the bundle adjustment")?));

@@ -14,7 +14,8 @@ pub struct Watchdog {
     pub front_end: Option<Duration>,
     /// Longest time in which a source gives neither a frame nor an error; 5 s by default.
     pub capture: Option<Duration>,
-    /// Longest time for odometry to take one frame; 10 s by default.
+    /// Longest time for odometry to take one frame; 60 s by default: it runs where a core is free, and on a full machine
+    /// that takes its time.
     pub odometry: Option<Duration>,
     /// Longest time for one chunk; 120 s by default.
     pub refinement: Option<Duration>,
@@ -27,7 +28,7 @@ impl Default for Watchdog {
         Self {
             front_end: Some(Duration::from_secs(10)),
             capture: Some(Duration::from_secs(5)),
-            odometry: Some(Duration::from_secs(10)),
+            odometry: Some(Duration::from_secs(60)),
             refinement: Some(Duration::from_secs(120)),
             most_restarts: 3,
         }

@@ -33,6 +33,8 @@ pub struct PointOdometryConfig {
     pub most_map_points: usize,
     /// Lost frames after which a new map is begun.
     pub patience: u32,
+    /// Frames whose poses the path keeps; the oldest go. A run without end needs no whole path.
+    pub path_frames: usize,
     /// Seed of all draws.
     pub seed: u64,
 }
@@ -55,6 +57,7 @@ impl Default for PointOdometryConfig {
             keyframe_share: 0.8,
             most_map_points: 6000,
             patience: 5,
+            path_frames: usize::MAX,
             seed: 1,
         }
     }

@@ -1,6 +1,6 @@
 //! The odometry itself: what happens to one frame.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use nalgebra::{Isometry3, Vector2, Vector3};
@@ -76,7 +76,7 @@ pub struct PointOdometry {
     /// Scale of a map to come, so that a new map goes on about as large as the lost one.
     pub(super) depth: f64,
     pub(super) adjuster: Adjuster,
-    path: Vec<FramePose>,
+    path: VecDeque<FramePose>,
 }
 
 impl PointOdometry {
@@ -109,7 +109,7 @@ impl PointOdometry {
             keyframe_points: 0,
             depth: 1.0,
             adjuster: Adjuster::InOrder,
-            path: Vec::new(),
+            path: VecDeque::new(),
             camera,
             config,
         })
@@ -299,7 +299,10 @@ impl Odometry for PointOdometry {
         };
         self.previous = Some(picture);
         if let Some(pose) = pose {
-            self.path.push(FramePose {
+            if self.path.len() >= self.config.path_frames {
+                self.path.pop_front();
+            }
+            self.path.push_back(FramePose {
                 sequence: frame.sequence,
                 timestamp: frame.timestamp,
                 keyframe: self.keyframe,

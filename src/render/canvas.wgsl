@@ -17,7 +17,7 @@ fn fill(@builtin(vertex_index) index: u32) -> Fill {
 @fragment
 fn background(at: Fill) -> @location(0) vec4<f32> {
     let across = select(at.coordinate.x, 1.0 - at.coordinate.x, panel.ambience.z > 0.5);
-    return vec4(textureSample(picture, picture_sampler, vec2(across, at.coordinate.y)).rgb, 1.0);
+    return vec4(textureSampleLevel(picture, picture_sampler, vec2(across, at.coordinate.y), 0.0).rgb, 1.0);
 }
 
 @fragment

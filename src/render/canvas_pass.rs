@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::device::{Gpu, RenderError};
 use super::mesh_pass::Smoothing;
 use super::pipeline::{Bindings, Edge, GrowingBuffer};
-use super::scene::{Background, Colour, Scene, Stroke};
+use super::scene::{Background, Colour, PixelRange, Scene, Stroke};
 use super::texture::{FORMAT, Mips, Picture};
 use crate::frame::PictureSize;
 
@@ -110,11 +110,13 @@ impl CanvasPass {
             pass.draw(QUAD, 0..1);
             pass.set_pipeline(&self.stroke);
             pass.draw(QUAD, under);
-            if let Some([left, top, across, down]) = panel.meshes_within(inputs.size) {
-                pass.set_scissor_rect(left, top, across, down);
+            if !panel.meshes.is_empty() {
                 pass.set_bind_group(1, inputs.layer, &[]);
                 pass.set_pipeline(&self.layer);
-                pass.draw(QUAD, 0..1);
+                for PixelRange { low, high } in panel.mesh_parts(inputs.size) {
+                    pass.set_scissor_rect(low[0], low[1], high[0] - low[0], high[1] - low[1]);
+                    pass.draw(QUAD, 0..1);
+                }
                 pass.set_pipeline(&self.stroke);
                 pass.set_scissor_rect(x, y, width, height);
             }

@@ -15,8 +15,12 @@ struct Surface {
 
 const GAMMA: f32 = 2.2;
 
-@vertex
-fn place(vertex: Vertex) -> Surface {
+struct Lit {
+    @builtin(position) clip: vec4<f32>,
+    @location(0) colour: vec4<f32>,
+}
+
+fn placed(vertex: Vertex) -> Surface {
     let point = (panel.viewer_from_scene * vec4(vertex.position, 1.0)).xyz;
     let near = panel.depth_range.x;
     let far = panel.depth_range.y;
@@ -56,6 +60,11 @@ fn place(vertex: Vertex) -> Surface {
     );
 }
 
+@vertex
+fn place(vertex: Vertex) -> Surface {
+    return placed(vertex);
+}
+
 // Direction from a surface point to the eye.
 fn to_eye(point: vec3<f32>) -> vec3<f32> {
     return select(vec3(0.0, 0.0, -1.0), -normalize(point), panel.radial.w > 0.5);
@@ -77,18 +86,35 @@ fn encode(light: vec3<f32>, opacity: f32) -> vec4<f32> {
     return vec4(colour * opacity, opacity);
 }
 
-@fragment
-fn soft(surface: Surface) -> @location(0) vec4<f32> {
-    let eye = to_eye(surface.point);
-    let normal = seen_normal(surface, eye);
-    let base = pow(surface.colour.rgb, vec3(GAMMA));
+// A soft surface of this colour as it looks where its normal is turned to the eye.
+fn softly_lit(colour: vec4<f32>, normal: vec3<f32>, eye: vec3<f32>) -> vec4<f32> {
+    let base = pow(colour.rgb, vec3(GAMMA));
     // Light reaches a little around the edge of soft things.
     let wrapped = clamp((dot(normal, panel.lamp.xyz) + 0.25) / 1.25, 0.0, 1.0);
     let half_way = normalize(panel.lamp.xyz + eye);
     let gloss = 0.10 * pow(max(dot(normal, half_way), 0.0), 24.0) * panel.lamp.w;
     let rim = panel.ambience.y * pow(1.0 - max(dot(normal, eye), 0.0), 3.0);
     let light = base * (ambient(normal) + panel.lamp.w * wrapped + rim) + vec3(gloss + 0.12 * rim);
-    return encode(light, surface.colour.a);
+    return encode(light, colour.a);
+}
+
+@fragment
+fn soft(surface: Surface) -> @location(0) vec4<f32> {
+    let eye = to_eye(surface.point);
+    return softly_lit(surface.colour, seen_normal(surface, eye), eye);
+}
+
+// The same with the light of each vertex, for fine meshes: a fraction of the work.
+@vertex
+fn place_lit(vertex: Vertex) -> Lit {
+    let surface = placed(vertex);
+    let eye = to_eye(surface.point);
+    return Lit(surface.clip, softly_lit(surface.colour, normalize(surface.normal), eye));
+}
+
+@fragment
+fn lit(surface: Lit) -> @location(0) vec4<f32> {
+    return surface.colour;
 }
 
 @fragment

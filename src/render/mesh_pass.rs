@@ -13,8 +13,8 @@ use crate::frame::PictureSize;
 pub(super) enum Smoothing {
     /// Four samples a pixel.
     Samples,
-    /// One sample a pixel; edges are mixed with their neighbours when the layer is laid over the background. A quarter
-    /// of the work, for pictures that the processor draws while somebody waits.
+    /// One sample a pixel; edges are mixed with their neighbours when the layer is laid over the background, and light
+    /// is that of the vertices: for pictures that the processor draws while somebody waits.
     Edges,
 }
 
@@ -100,8 +100,11 @@ impl MeshPass {
             source: wgpu::ShaderSource::Wgsl(source.into()),
         });
         Self {
-            soft: pipeline(gpu, bindings, &module, "soft", smoothing),
-            matt: pipeline(gpu, bindings, &module, "matt", smoothing),
+            soft: match smoothing {
+                Smoothing::Samples => pipeline(gpu, bindings, &module, ["place", "soft"], smoothing),
+                Smoothing::Edges => pipeline(gpu, bindings, &module, ["place_lit", "lit"], smoothing),
+            },
+            matt: pipeline(gpu, bindings, &module, ["place", "matt"], smoothing),
             smoothing,
             targets: Targets::new(gpu, size, smoothing),
             vertices: GrowingBuffer::new(gpu, wgpu::BufferUsages::VERTEX),
@@ -233,7 +236,7 @@ fn pipeline(
     gpu: &Gpu,
     bindings: &Bindings,
     module: &wgpu::ShaderModule,
-    shading: &str,
+    [place, shading]: [&str; 2],
     smoothing: Smoothing,
 ) -> wgpu::RenderPipeline {
     gpu.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
@@ -241,7 +244,7 @@ fn pipeline(
         layout: Some(&bindings.layout),
         vertex: wgpu::VertexState {
             module,
-            entry_point: Some("place"),
+            entry_point: Some(place),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[Some(wgpu::VertexBufferLayout {
                 array_stride: size_of::<Vertex>() as u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nalgebra::{Isometry3, Vector2, Vector3};
+use nalgebra::{Isometry3, Vector3};
 
 use super::TextureId;
 use crate::frame::PictureSize;
@@ -79,26 +79,58 @@ pub struct Panel<'a> {
 }
 
 impl Panel<'_> {
-    /// The part of a picture of `size` in which its meshes lie (x, y, width, height); `None` where nothing does.
-    pub(super) fn meshes_within(&self, size: PictureSize) -> Option<[u32; 4]> {
-        let whole = self.area.within(size)?;
-        let (mut low, mut high) = (Vector2::repeat(f32::INFINITY), Vector2::repeat(f32::NEG_INFINITY));
-        for position in self.meshes.iter().flat_map(|mesh| &mesh.positions) {
-            // What reaches behind the viewer may be seen anywhere.
-            let Some(pixel) = self.view.project(*position, self.area.size) else { return Some(whole) };
-            let pixel = Vector2::new(pixel.x, pixel.y);
-            (low, high) = (low.inf(&pixel), high.sup(&pixel));
+    /// The parts of a picture of `size` in which its meshes lie, none of which covers another.
+    pub(super) fn mesh_parts(&self, size: PictureSize) -> Vec<PixelRange> {
+        let Some([x, y, width, height]) = self.area.within(size) else { return Vec::new() };
+        let whole = PixelRange { low: [x, y], high: [x + width, y + height] };
+        let mut parts: Vec<PixelRange> = Vec::new();
+        for mesh in &self.meshes {
+            let mut part = self.reach(mesh, whole);
+            while let Some(k) = parts.iter().position(|other| other.meets(&part)) {
+                part = parts.swap_remove(k).with(&part);
+            }
+            if (0..2).all(|axis| part.low[axis] < part.high[axis]) {
+                parts.push(part);
+            }
         }
-        let [x, y, width, height] = whole;
-        let from = |low: f32, first: usize, whole: u32| {
-            ((first as f32 + low - MESH_EDGE).floor().max(whole as f32) as u32).max(whole)
-        };
-        let to = |high: f32, first: usize, whole: u32| {
-            ((first as f32 + high + MESH_EDGE).ceil().max(0.0) as u32).min(whole)
-        };
-        let (left, top) = (from(low.x, self.area.x, x), from(low.y, self.area.y, y));
-        let (right, bottom) = (to(high.x, self.area.x, x + width), to(high.y, self.area.y, y + height));
-        (left < right && top < bottom).then(|| [left, top, right - left, bottom - top])
+        parts
+    }
+
+    /// The part of the panel, `whole` in the picture, that a mesh reaches.
+    fn reach(&self, mesh: &Mesh, whole: PixelRange) -> PixelRange {
+        let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
+        for position in &mesh.positions {
+            // What reaches behind the viewer may be seen anywhere.
+            let Some(pixel) = self.view.project(*position, self.area.size) else { return whole };
+            low = [low[0].min(pixel.x), low[1].min(pixel.y)];
+            high = [high[0].max(pixel.x), high[1].max(pixel.y)];
+        }
+        let first = [self.area.x as f32, self.area.y as f32];
+        let within = |k: usize, pixel: f32| (pixel.max(0.0) as u32).clamp(whole.low[k], whole.high[k]);
+        PixelRange {
+            low: std::array::from_fn(|k| within(k, (first[k] + low[k] - MESH_EDGE).floor())),
+            high: std::array::from_fn(|k| within(k, (first[k] + high[k] + MESH_EDGE).ceil())),
+        }
+    }
+}
+
+/// A rectangle of pixels: first column and row, and those after the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PixelRange {
+    pub low: [u32; 2],
+    pub high: [u32; 2],
+}
+
+impl PixelRange {
+    fn meets(&self, other: &Self) -> bool {
+        (0..2).all(|axis| self.low[axis] < other.high[axis] && other.low[axis] < self.high[axis])
+    }
+
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            low: std::array::from_fn(|axis| self.low[axis].min(other.low[axis])),
+            high: std::array::from_fn(|axis| self.high[axis].max(other.high[axis])),
+        }
     }
 }
 
@@ -273,6 +305,34 @@ mod tests {
         for normal in mesh.normals {
             assert!((normal - Vector3::z()).norm() < 1e-6);
         }
+    }
+
+    #[test]
+    fn meshes_that_lie_apart_have_parts_of_their_own_and_others_share_one() {
+        let triangle = |x: f32| {
+            let corners = [[0.0, 0.0], [0.1, 0.0], [0.0, 0.1]].map(|[dx, y]| Vector3::new(x + dx, y, 1.0));
+            Mesh::smooth(corners.to_vec(), Arc::from([[0, 1, 2]]), Paint::Plain(Colour::rgb(0, 0, 0)))
+        };
+        let meshes = [triangle(-0.4), triangle(0.3), triangle(0.32)];
+        let panel = Panel {
+            area: Area { x: 10, y: 0, size: PictureSize::new(100, 100) },
+            background: Background::Plain(Colour::rgb(0, 0, 0)),
+            under: Vec::new(),
+            view: View {
+                projection: Projection::Orthographic {
+                    pixels_per_metre: 100.0,
+                    centre: Pixel::new(50.0, 50.0),
+                },
+                viewer_from_scene: Isometry3::identity(),
+                mirrored: false,
+                light: Light::default(),
+            },
+            meshes: meshes.iter().collect(),
+            over: Vec::new(),
+        };
+        let parts = panel.mesh_parts(PictureSize::new(100, 100));
+        assert_eq!(parts[0], PixelRange { low: [18, 48], high: [32, 62] });
+        assert_eq!(parts[1..], [PixelRange { low: [88, 48], high: [100, 62] }]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn fill(@builtin(vertex_index) index: u32) -> Fill {
 
 @fragment
 fn canvas(at: Fill) -> @location(0) vec4<f32> {
-    return vec4(textureSample(picture, picture_sampler, at.coordinate).rgb, 1.0);
+    return vec4(textureSampleLevel(picture, picture_sampler, at.coordinate, 0.0).rgb, 1.0);
 }
 
 // The same where every pixel of the picture is one of the window.

@@ -84,8 +84,10 @@ impl WorldView {
         let next = self.to_come().nth(usize::from(ahead > FRAMES_AHEAD));
         if let Some(next) = next {
             self.shown = Some(next);
-            let seen = self.places.range(..=next).rev().nth(FRAMES_SHOWN).map(|(&oldest, _)| oldest);
-            self.places = seen.map_or_else(Default::default, |oldest| self.places.split_off(&oldest));
+            let oldest = self.places.range(..=next).rev().nth(FRAMES_SHOWN).map(|(&oldest, _)| oldest);
+            if let Some(oldest) = oldest {
+                self.places = self.places.split_off(&oldest);
+            }
         }
     }
 
@@ -269,4 +271,51 @@ fn wrists(hands: &FrameHands) -> [Option<Vector3<f64>>; 2] {
         let best = of_side.max_by(|a, b| a.score.total_cmp(&b.score));
         best.map(|hand| hand.joints_camera[0].0.cast())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::frame::PictureSize;
+
+    fn frame(sequence: u64) -> FrameHands {
+        FrameHands {
+            sequence,
+            timestamp: Timestamp(sequence as i64),
+            hands: Vec::new(),
+            world_from_camera: Some(Isometry3::identity()),
+            stages: Vec::new(),
+            total: Duration::ZERO,
+        }
+    }
+
+    fn refinement(frames: std::ops::Range<u64>) -> Refinement {
+        Refinement {
+            revision: 1,
+            frames: frames.map(frame).collect(),
+            settled: 0,
+            world_scale: None,
+            age: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn refined_frames_are_shown_at_the_pace_of_the_run_and_the_oldest_forgotten() {
+        let mut view = WorldView::new(Area::whole(PictureSize::new(100, 100)));
+        view.advance(&frame(0));
+        assert_eq!(view.shown, None);
+        view.refined(&refinement(0..128));
+        for number in 1..=40 {
+            view.advance(&frame(number));
+            assert_eq!(view.shown, Some(number - 1));
+        }
+        assert_eq!(view.places.len(), 128);
+        view.refined(&refinement(112..1000));
+        (41..1000).for_each(|number| view.advance(&frame(number)));
+        assert_eq!(view.shown, Some(999));
+        assert!(view.places.len() <= FRAMES_SHOWN + 1);
+    }
 }

@@ -236,6 +236,7 @@ fn omnihands_in_the_releases_layout_drives_a_whole_run_at_once_and_half_a_window
             &clip,
             &"--frames",
             &"30",
+            &"--no-refine",
             &"--profile",
             &"omnihands",
             &"--checkpoint",

@@ -82,5 +82,6 @@ fn everything_that_a_faulty_source_does_is_told_and_the_run_goes_on() {
     assert!(account.kinds.iter().all(|(_, injected, _)| *injected > 0), "{:?}", account.kinds);
     assert!(numbers.is_sorted_by(|a, b| a < b), "no frame twice and none out of order");
     assert!(numbers.last() >= Some(&(FRAMES - 300)) && numbers.len() > 200, "{} frames", numbers.len());
-    assert_eq!(store.newest().map(Timestamp::seconds), numbers.last().map(|&n| n as f64 / FPS));
+    let time_of = |&sequence: &u64| Timestamp::from_seconds(sequence as f64 / FPS);
+    assert_eq!(store.newest(), numbers.last().map(time_of));
 }

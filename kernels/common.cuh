@@ -13,8 +13,8 @@
 #endif
 #endif
 
-// The upper half of a 32-bit float.
-struct bf16 {
+// A 16-bit float: the upper half of a 32-bit one, or, where a kernel is compiled for it, IEEE's.
+struct short_float {
     unsigned short bits;
 };
 
@@ -22,7 +22,7 @@ struct bf16 {
 #ifdef ELEMENT_F32
 typedef float element;
 #else
-typedef bf16 element;
+typedef short_float element;
 #endif
 
 constexpr int WARP_THREADS = 32;
@@ -35,34 +35,65 @@ union FloatBits {
 
 __device__ __forceinline__ float to_float(float x) { return x; }
 
-__device__ __forceinline__ float to_float(bf16 x) {
+__device__ __forceinline__ float to_float(short_float x) {
     FloatBits wide;
+#ifndef ELEMENT_F16
     wide.bits = unsigned(x.bits) << 16;
+#elif defined(HANDSTREAM_HOST)
+    const unsigned sign = (x.bits & 0x8000u) << 16, exponent = x.bits >> 10 & 31, fraction = x.bits & 1023;
+    if (exponent == 0) {
+        wide.value = float(fraction) * 0x1p-24f;
+        wide.bits |= sign;
+    } else {
+        wide.bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+    }
+#else
+    asm("cvt.f32.f16 %0, %1;" : "=f"(wide.value) : "h"(x.bits));
+#endif
     return wide.value;
 }
+
+#ifdef HANDSTREAM_HOST
+// Rounded to nearest even.
+inline unsigned short_bits(float x) {
+    FloatBits wide;
+    wide.value = x;
+#ifndef ELEMENT_F16
+    return x != x ? 0x7fff : (wide.bits + 0x7fff + (wide.bits >> 16 & 1)) >> 16;
+#else
+    const unsigned sign = wide.bits >> 16 & 0x8000;
+    FloatBits size;
+    size.bits = wide.bits & 0x7fffffff;
+    if (x != x) return 0x7fff;
+    // Halfway from the largest number to the next power of two.
+    if (size.value >= 65520.0f) return sign | 0x7c00;
+    if (size.value < 0x1p-14f) return sign | unsigned(nearbyintf(size.value * 0x1p24f));
+    return sign | (size.bits + 0xfff + (size.bits >> 13 & 1) - 0x38000000) >> 13;
+#endif
+}
+#endif
 
 // Two floats, rounded to nearest even, in one word; `low` comes first in memory.
 __device__ __forceinline__ unsigned pack_pair(float low, float high) {
 #ifdef HANDSTREAM_HOST
-    unsigned word = 0;
-    const float both[2] = {low, high};
-    for (int i = 0; i < 2; ++i) {
-        FloatBits wide;
-        wide.value = both[i];
-        const unsigned rounded = wide.bits + 0x7fff + (wide.bits >> 16 & 1);
-        const unsigned half = both[i] != both[i] ? 0x7fff : rounded >> 16;
-        word |= half << (16 * i);
-    }
-    return word;
+    return short_bits(low) | short_bits(high) << 16;
 #else
     unsigned word;
+#ifdef ELEMENT_F16
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+#else
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+#endif
     return word;
 #endif
 }
 
+// The two numbers of a word.
+__device__ __forceinline__ float low_of(unsigned word) { return to_float(short_float{(unsigned short)word}); }
+__device__ __forceinline__ float high_of(unsigned word) { return to_float(short_float{(unsigned short)(word >> 16)}); }
+
 __device__ __forceinline__ void store(float* place, float x) { *place = x; }
-__device__ __forceinline__ void store(bf16* place, float x) { place->bits = (unsigned short)pack_pair(x, 0.0f); }
+__device__ __forceinline__ void store(short_float* place, float x) { place->bits = (unsigned short)pack_pair(x, 0.0f); }
 
 __device__ __forceinline__ void store_pair(float* place, float a, float b) {
     place[0] = a;
@@ -70,31 +101,26 @@ __device__ __forceinline__ void store_pair(float* place, float a, float b) {
 }
 
 // `place` lies on a multiple of four bytes.
-__device__ __forceinline__ void store_pair(bf16* place, float a, float b) {
+__device__ __forceinline__ void store_pair(short_float* place, float a, float b) {
     *reinterpret_cast<unsigned*>(place) = pack_pair(a, b);
 }
 
 __device__ __forceinline__ float4 load_four(const float* place) { return *reinterpret_cast<const float4*>(place); }
 
 // `place` lies on a multiple of eight bytes.
-__device__ __forceinline__ float4 load_four(const bf16* place) {
+__device__ __forceinline__ float4 load_four(const short_float* place) {
     const uint2 words = *reinterpret_cast<const uint2*>(place);
-    FloatBits a, b, c, d;
-    a.bits = words.x << 16;
-    b.bits = words.x & 0xffff0000u;
-    c.bits = words.y << 16;
-    d.bits = words.y & 0xffff0000u;
     float4 four;
-    four.x = a.value;
-    four.y = b.value;
-    four.z = c.value;
-    four.w = d.value;
+    four.x = low_of(words.x);
+    four.y = high_of(words.x);
+    four.z = low_of(words.y);
+    four.w = high_of(words.y);
     return four;
 }
 
 __device__ __forceinline__ void store_four(float* place, float4 four) { *reinterpret_cast<float4*>(place) = four; }
 
-__device__ __forceinline__ void store_four(bf16* place, float4 four) {
+__device__ __forceinline__ void store_four(short_float* place, float4 four) {
     uint2 words;
     words.x = pack_pair(four.x, four.y);
     words.y = pack_pair(four.z, four.w);
@@ -126,7 +152,7 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const unsigned (&a)[
     const Held held = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
     const auto all = host::show(held);
     const unsigned g = host::self->lane() / 4, t = host::self->lane() % 4;
-    const auto half = [](unsigned word, int i) { return to_float(bf16{(unsigned short)(word >> 16 * i)}); };
+    const auto half = [](unsigned word, int i) { return i == 0 ? low_of(word) : high_of(word); };
     for (unsigned u = 0; u < 4; ++u) {
         const Held of_a = all.of(4 * g + u);
         for (unsigned n = 0; n < 2; ++n) {
@@ -138,8 +164,14 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const unsigned (&a)[
         }
     }
 #else
+#ifdef ELEMENT_F16
+#define SHORT_FLOATS "f16.f16"
+#else
+#define SHORT_FLOATS "bf16.bf16"
+#endif
     asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        "mma.sync.aligned.m16n8k16.row.col.f32." SHORT_FLOATS
+        ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #endif

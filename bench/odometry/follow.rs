@@ -61,7 +61,7 @@ impl Followed {
     ) {
         let start = Instant::now();
         let hidden: Vec<PixelBox> = hidden.iter().map(|full| working.pixel_box(full)).collect();
-        let outcome = odometry.process(&working.frame(frame), &hidden);
+        let outcome = odometry.process(&working.frame(frame, Vec::new()), &hidden);
         self.milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
         let Ok(update) = outcome else {
             *self.states.entry("refused").or_default() += 1;

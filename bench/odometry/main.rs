@@ -8,16 +8,18 @@
 
 mod clips;
 mod follow;
+#[path = "../report.rs"]
 mod report;
 mod scenes;
 mod speed;
 mod turn;
 
-use anyhow::{Result, ensure};
-use report::Report;
+use anyhow::Result;
+use report::Runs;
 
-/// What runs a set.
-type Runs = fn(&mut Report) -> Result<()>;
+/// Units of the numbers.
+const UNITS: &str =
+    "degrees, milliseconds, percent of the true path's length; depths: in medians of the scene's depth";
 
 /// Names of the sets and what runs them.
 const SETS: [(&str, Runs); 6] = [
@@ -30,19 +32,5 @@ const SETS: [(&str, Runs); 6] = [
 ];
 
 fn main() -> Result<()> {
-    // Cargo passes flags of its own.
-    let asked: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let names = SETS.map(|(name, _)| name);
-    for name in &asked {
-        ensure!(names.contains(&name.as_str()), "{name} is no set: give any of {}", names.join(", "));
-    }
-    let mut report = Report::open()?;
-    for (name, run) in SETS {
-        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
-            report.begin(name);
-            run(&mut report)?;
-        }
-    }
-    report.finish()
+    report::run("odometry", UNITS, &SETS)
 }

@@ -16,6 +16,7 @@ mod real;
 #[allow(dead_code, reason = "shared with bench/accuracy, which uses all of it")]
 #[path = "../accuracy/recording.rs"]
 mod recording;
+#[path = "../report.rs"]
 mod report;
 mod runs;
 mod scene;
@@ -24,11 +25,11 @@ mod scenes;
 #[path = "../accuracy/stereo.rs"]
 mod stereo;
 
-use anyhow::{Result, ensure};
-use report::Report;
+use anyhow::Result;
+use report::Runs;
 
-/// What runs a set.
-type Runs = fn(&mut Report) -> Result<()>;
+/// Units of the numbers.
+const UNITS: &str = "millimetres; acc in mm/frame^2 at 30 frames a second; jerk in 10 m/s^3; rte in percent; pen in cm^3; times in milliseconds";
 
 /// Names of the sets and what runs them.
 const SETS: [(&str, Runs); 9] = [
@@ -44,19 +45,5 @@ const SETS: [(&str, Runs); 9] = [
 ];
 
 fn main() -> Result<()> {
-    // Cargo passes flags of its own.
-    let asked: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let names = SETS.map(|(name, _)| name);
-    for name in &asked {
-        ensure!(names.contains(&name.as_str()), "{name} is no set: give any of {}", names.join(", "));
-    }
-    let mut report = Report::open()?;
-    for (name, run) in SETS {
-        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
-            report.begin(name);
-            run(&mut report)?;
-        }
-    }
-    report.finish()
+    report::run("refine", UNITS, &SETS)
 }

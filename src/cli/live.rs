@@ -14,19 +14,18 @@ use handstream::engine::{
     Delivery, FrontEndConfig, HandFrontEnd, Run, SecondPass, Session, Supply, Watchdog,
 };
 use handstream::event::{Event, RunInfo};
-use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
-use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, SourceError, open};
+use handstream::source::{Source, SourceError, open};
 use handstream::view::live::LiveFeed;
 #[cfg(feature = "window")]
 use handstream::view::live::{LiveWindow, WindowOptions};
 
+use super::camera_request::CameraArgs;
 use super::intrinsics::IntrinsicsArgs;
 use super::record::{RecordArgs, Recording};
 use super::second_pass::SecondPassArgs;
 use super::settings::Settings;
 use super::setup;
-use super::track::{camera_format, picture_size};
 use super::workers::WorkerArgs;
 
 /// What a user types for the built-in scene, and how long it goes on.
@@ -66,15 +65,8 @@ pub struct LiveArgs {
     workers: WorkerArgs,
     #[command(flatten)]
     record: RecordArgs,
-    /// Camera: picture size to ask for.
-    #[arg(long, value_name = "WxH", value_parser = picture_size)]
-    size: Option<PictureSize>,
-    /// Camera: frame rate to ask for; folder of images: rate they were taken at.
-    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    fps: Option<u32>,
-    /// Camera: how pictures travel: mjpeg, yuyv or nv12.
-    #[arg(long, value_name = "NAME", value_parser = camera_format)]
-    format: Option<CameraFormat>,
+    #[command(flatten)]
+    camera: CameraArgs,
 }
 
 impl LiveArgs {
@@ -181,13 +173,7 @@ impl LiveArgs {
         if self.source.as_deref() == Some(DEMO) {
             return demo(model);
         }
-        let mut options = OpenOptions {
-            camera: CameraRequest { size: self.size, fps: self.fps, format: self.format },
-            ..OpenOptions::default()
-        };
-        if let Some(fps) = self.fps {
-            options.picture_fps = f64::from(fps);
-        }
+        let options = self.camera.options();
         match &self.source {
             Some(source) => Ok(open(source, &options)?),
             None => Ok(open(&first_camera()?, &options)?),

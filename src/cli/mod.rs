@@ -3,10 +3,12 @@
 #[cfg(feature = "render")]
 mod accuracy;
 mod bench;
+mod camera_request;
 mod cameras;
 mod convert;
 #[cfg(feature = "render")]
 mod demo;
+mod device;
 mod doctor;
 mod eval;
 mod eval_path;

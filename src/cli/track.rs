@@ -4,19 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
-use handstream::engine::{Delivery, Device, FrontEndConfig, PictureNetwork, Profile, Watchdog};
+use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile, Watchdog};
 use handstream::event::Event;
-use handstream::frame::PictureSize;
-use handstream::gpu::Precision;
 use handstream::hand::{HandModel, TipVertices};
 use handstream::haptic::full::{DecoderForm, FullConfig};
 use handstream::haptic::{LiteConfig, PlacementMode, StreamConfig};
 use handstream::home::{DataFolder, OwnFiles};
-use handstream::source::{CameraFormat, CameraRequest, OpenOptions, Source, open};
+use handstream::source::{Source, open};
 
+use super::camera_request::CameraArgs;
+use super::device::DeviceArgs;
 use super::intrinsics::IntrinsicsArgs;
 use super::known_path::KnownPathArgs;
 use super::omnihands::OmniArgs;
@@ -38,16 +38,6 @@ enum ProfileName {
     Haptic,
     /// Your own OmniHands checkpoint: two hands that see each other, as released.
     Omnihands,
-}
-
-/// Where a released network computes, as a user types it.
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum DeviceName {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// An NVIDIA card, in 16-bit floats.
-    Cuda,
 }
 
 /// How depths come together, as a user types it.
@@ -115,9 +105,8 @@ pub struct TrackArgs {
     /// with --haptic or --hamer, or with --omnihands.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// --profile haptic: where the network computes.
-    #[arg(long, value_enum, default_value_t)]
-    device: DeviceName,
+    #[command(flatten)]
+    device: DeviceArgs,
     #[command(flatten)]
     omnihands: OmniArgs,
     /// How the distances of a window's frames come together.
@@ -139,15 +128,8 @@ pub struct TrackArgs {
     workers: WorkerArgs,
     #[command(flatten)]
     record: RecordArgs,
-    /// Camera: picture size to ask for.
-    #[arg(long, value_name = "WxH", value_parser = picture_size)]
-    size: Option<PictureSize>,
-    /// Camera: frame rate to ask for; folder of images: rate they were taken at.
-    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    fps: Option<u32>,
-    /// Camera: how pictures travel: mjpeg, yuyv or nv12.
-    #[arg(long, value_name = "NAME", value_parser = camera_format)]
-    format: Option<CameraFormat>,
+    #[command(flatten)]
+    camera: CameraArgs,
 }
 
 impl TrackArgs {
@@ -261,15 +243,7 @@ impl TrackArgs {
             PlacementName::Chained => PlacementMode::Chained,
             PlacementName::Weak2full => PlacementMode::WeakToFull,
         };
-        let device = match self.device {
-            DeviceName::Cpu => Device::Cpu,
-            DeviceName::Cuda if !matches!(self.profile, ProfileName::Haptic) => {
-                bail!(
-                    "--device cuda is for the networks of --profile haptic; the other profiles run on the processor"
-                )
-            }
-            DeviceName::Cuda => Device::Cuda(Precision::Bf16),
-        };
+        let device = self.device.device(matches!(self.profile, ProfileName::Haptic))?;
         Ok(match self.profile {
             ProfileName::Direct => Profile::Direct,
             ProfileName::Lite => Profile::Lite(LiteConfig { stream, placement }),
@@ -298,14 +272,7 @@ impl TrackArgs {
         if self.source == SYNTHETIC {
             return synthetic(model);
         }
-        let mut options = OpenOptions {
-            camera: CameraRequest { size: self.size, fps: self.fps, format: self.format },
-            ..OpenOptions::default()
-        };
-        if let Some(fps) = self.fps {
-            options.picture_fps = f64::from(fps);
-        }
-        Ok(open(&self.source, &options)?)
+        Ok(open(&self.source, &self.camera.options())?)
     }
 }
 
@@ -328,17 +295,4 @@ fn hand_length(text: &str) -> Result<f64, String> {
     } else {
         Err(format!("{text} mm is no hand's length: measure from the wrist to the tip of the middle finger"))
     }
-}
-
-pub(super) fn picture_size(text: &str) -> Result<PictureSize, String> {
-    let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    parts
-        .filter(|&(width, height)| width > 0 && height > 0)
-        .map(|(width, height)| PictureSize::new(width, height))
-        .ok_or_else(|| format!("{text} is no size: write for example 1280x720"))
-}
-
-pub(super) fn camera_format(text: &str) -> Result<CameraFormat, String> {
-    let known = CameraFormat::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(text));
-    known.ok_or_else(|| format!("{text} is none of {}", CameraFormat::ALL.map(CameraFormat::name).join(", ")))
 }

@@ -99,13 +99,14 @@ impl Follower {
     /// # Errors
     /// Where a file is no readable model, or not the one it should be.
     pub fn new(palm_model: &[u8], landmark_model: &[u8], config: FollowConfig) -> Result<Self, DetectError> {
+        let palm = PalmDetector::new(palm_model)?;
         let landmark = LandmarkNetwork::new(landmark_model)?;
         let lane = |network| Lane { network, regions: Vec::new(), found: Vec::new(), took: Duration::ZERO };
         let mut lanes: Vec<Lane> = (1..LANES).map(|_| lane(landmark.sibling())).collect();
         lanes.push(lane(landmark));
         Ok(Self {
             config,
-            palm: PalmDetector::new(palm_model)?,
+            palm,
             lanes,
             followed: Vec::new(),
             new: Vec::new(),

@@ -1,5 +1,6 @@
 //! The capture thread: drains a source so that the front end always finds the frame it wants.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -17,6 +18,8 @@ use crate::source::{Source, SourceError};
 
 /// Frames decoded ahead of the front end when every frame counts.
 const READ_AHEAD: usize = 4;
+/// Frames on their way whose memory is awaited back.
+const MOST_LENT: usize = 8;
 /// A source that fails this often in a row is given up.
 const FAILURES_IN_A_ROW: usize = 10;
 /// Time between two looks at the thread while it gives nothing.
@@ -39,7 +42,7 @@ pub enum Delivery {
 /// A frame and the moment it was captured.
 pub(super) struct Captured {
     /// The picture.
-    pub frame: Frame,
+    pub frame: Arc<Frame>,
     /// When it was captured, by the source's clock; by its due time where a file is paced like a camera;
     /// else when the source handed it over.
     pub captured: Instant,
@@ -255,7 +258,8 @@ fn spawn(
         let gate = Gate::new(info.size, info.fps, info.live);
         let pace = (delivery == Delivery::Newest { paced: true }).then(Pace::default);
         let before = shared.reading().newest;
-        Drain { gate, pace, before, offset: None, outlet, shared }.run(&mut *source);
+        let lent = VecDeque::with_capacity(MOST_LENT);
+        Drain { gate, pace, before, offset: None, lent, outlet, shared }.run(&mut *source);
     })
 }
 
@@ -267,6 +271,8 @@ struct Drain {
     before: Option<(u64, Timestamp, Instant)>,
     /// What is added to numbers and times, so that they go on from there.
     offset: Option<(u64, i64)>,
+    /// The newest frames, which others may still hold.
+    lent: VecDeque<Arc<Frame>>,
     outlet: Outlet,
     shared: Arc<Shared>,
 }
@@ -275,6 +281,7 @@ impl Drain {
     fn run(mut self, source: &mut dyn Source) {
         let (mut failures, mut told) = (0, None);
         while !self.shared.stop.load(Ordering::Relaxed) && failures < FAILURES_IN_A_ROW {
+            self.bring_back(source);
             self.shared.reading().since = Some(Instant::now());
             let next = source.next_frame();
             self.shared.reading().since = None;
@@ -322,7 +329,22 @@ impl Drain {
         if let Some((sequence, timestamp)) = self.gate.newest() {
             self.shared.reading().newest = Some((sequence, timestamp, captured));
         }
+        let frame = Arc::new(frame);
+        self.lent.push_back(frame.clone());
         self.outlet.frame(Captured { frame, captured }, &self.shared.dropped)
+    }
+
+    /// Gives the memory of frames that nobody holds any more back to the source: taking and freeing megabytes for each
+    /// frame tears holes into the heap, which grows for it.
+    fn bring_back(&mut self, source: &mut dyn Source) {
+        while let Some(at) = self.lent.iter().position(|frame| Arc::strong_count(frame) == 1) {
+            let frame = self.lent.remove(at).and_then(Arc::into_inner);
+            frame.into_iter().for_each(|frame| source.take_back(frame.pixels));
+        }
+        // Frames that others keep are theirs.
+        while self.lent.len() > MOST_LENT {
+            self.lent.pop_front();
+        }
     }
 
     /// Lets numbers and times go on from where an earlier source ended.

@@ -144,7 +144,6 @@ impl Shared {
                     Some(Err(Note::Error(error))) => self.post.event(Event::Warning(error.to_string())),
                     Some(Err(Note::Trouble(trouble))) => self.post.event(Event::Trouble(trouble)),
                     Some(Ok(Captured { frame, captured })) => {
-                        let frame = Arc::new(frame);
                         match self.frame(worker, &mut *front_end, &frame, captured, &mut held) {
                             Outcome::LeftBehind => return false,
                             Outcome::Done { told } => {

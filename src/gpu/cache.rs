@@ -1,6 +1,7 @@
-//! Machine code of kernels on disk, so that a kernel is compiled once for each kind of card.
+//! Machine code of kernels, and the algorithms of products, on disk, so that a kernel is compiled and an algorithm chosen
+//! once for each kind of card.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::GpuError;
 use super::kernel::Kernel;
@@ -50,12 +51,28 @@ impl KernelCache {
     /// # Errors
     /// [`GpuError::Cache`].
     pub fn keep(&self, kernel: &Kernel, architecture: &str, cubin: &[u8]) -> Result<(), GpuError> {
-        let path = self.place(kernel, architecture);
-        let failed = |source| GpuError::Cache { path: path.clone(), source };
+        self.write(&self.place(kernel, architecture), cubin)
+    }
+
+    /// What was chosen under a name, if anything was.
+    pub fn choice(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.0.join(name)).ok()
+    }
+
+    /// Keeps what was chosen under a name.
+    ///
+    /// # Errors
+    /// [`GpuError::Cache`].
+    pub fn keep_choice(&self, name: &str, choice: &[u8]) -> Result<(), GpuError> {
+        self.write(&self.0.join(name), choice)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), GpuError> {
+        let failed = |source| GpuError::Cache { path: path.to_owned(), source };
         std::fs::create_dir_all(&self.0).map_err(failed)?;
         let write = || {
-            let mut file = PartFile::create(&path)?;
-            file.write(cubin)?;
+            let mut file = PartFile::create(path)?;
+            file.write(bytes)?;
             file.commit()
         };
         write().map_err(|error| failed(std::io::Error::other(error.to_string())))
@@ -78,5 +95,8 @@ mod tests {
         // No card is of this architecture, so that no compiler makes code for it.
         assert!(cache.machine_code(&other, "sm_1").is_err());
         assert_ne!(cache.place(&kernel, "sm_80"), cache.place(&kernel, "sm_90"));
+        assert_eq!(cache.choice("product"), None);
+        cache.keep_choice("product", &[7; 64]).unwrap();
+        assert_eq!(cache.choice("product"), Some(vec![7; 64]));
     }
 }

@@ -9,11 +9,11 @@ use super::random_release::FULL_SIZE;
 /// Triangles of MANO's mesh with the wrist closed.
 const MANO_TRIANGLES: usize = 1554;
 
-/// The kernels, those of a frame of HaPTIC first, in 16 bits, then in 32, then what has one form only.
+/// The kernels, those of a frame of HaPTIC first, in 16 bits of both kinds, then in 32, then what has one form only.
 pub fn catalogue() -> Vec<Kernel> {
     let (vit, decoder) = FULL_SIZE;
     let mut kernels = Vec::new();
-    for precision in [Precision::Bf16, Precision::F32] {
+    for precision in [Precision::Bf16, Precision::F16, Precision::F32] {
         kernels.extend(CropsOp::<CudaBackend>::kernels(precision));
         kernels.push(LayerNormOp::<CudaBackend>::kernel(vit.width, precision));
         kernels.push(AttentionOp::<CudaBackend>::kernel(vit.width / vit.heads, precision));

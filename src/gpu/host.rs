@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use half::bf16;
 use libloading::Library;
 
 use super::backend::{Address, Arguments, Into, KernelBackend, Product};
@@ -241,15 +240,8 @@ impl KernelBackend for HostBackend {
 /// Reads `count` numbers of `precision`.
 unsafe fn numbers(at: Address, count: usize, precision: Precision) -> Vec<f32> {
     // SAFETY: the caller vouches for the numbers.
-    unsafe {
-        match precision {
-            Precision::F32 => std::slice::from_raw_parts(at.0 as *const f32, count).to_vec(),
-            Precision::Bf16 => {
-                let bits = std::slice::from_raw_parts(at.0 as *const u16, count);
-                bits.iter().map(|&bits| bf16::from_bits(bits).to_f32()).collect()
-            }
-        }
-    }
+    let bytes = unsafe { std::slice::from_raw_parts(at.0 as *const u8, count * precision.bytes()) };
+    precision.from_bytes(bytes)
 }
 
 /// The product, as the card's library defines it.
@@ -272,12 +264,12 @@ unsafe fn multiply(product: &Product) {
             let at = row * outputs + output;
             // SAFETY: as above.
             unsafe {
-                match kept {
-                    Precision::F32 => {
-                        let place = (product.y.0 as *mut f32).add(at);
-                        *place = if into == Into::AddedToStream { *place + value } else { value };
-                    }
-                    Precision::Bf16 => *(product.y.0 as *mut u16).add(at) = bf16::from_f32(value).to_bits(),
+                if into == Into::AddedToStream {
+                    *(product.y.0 as *mut f32).add(at) += value;
+                } else {
+                    let bytes = kept.to_bytes(&[value]);
+                    let place = (product.y.0 as *mut u8).add(at * bytes.len());
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
                 }
             }
         }

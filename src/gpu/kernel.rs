@@ -1,5 +1,6 @@
 //! The kernels of `kernels/`: their sources, and how each is compiled and launched.
 
+use half::{bf16, f16};
 use sha2::{Digest, Sha256};
 
 /// What every kernel includes.
@@ -13,6 +14,8 @@ pub enum Precision {
     /// 16 bits: the upper half of a 32-bit float. What the card's matrix units are fast with.
     #[default]
     Bf16,
+    /// 16 bits, IEEE's: three bits more of each number, and none beyond 65,504.
+    F16,
     /// 32 bits: for comparisons.
     F32,
 }
@@ -21,7 +24,7 @@ impl Precision {
     /// Bytes of a number.
     pub fn bytes(self) -> usize {
         match self {
-            Self::Bf16 => 2,
+            Self::Bf16 | Self::F16 => 2,
             Self::F32 => 4,
         }
     }
@@ -30,7 +33,27 @@ impl Precision {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
             Self::F32 => "f32",
+        }
+    }
+
+    /// Numbers as bytes, rounded to nearest even.
+    pub fn to_bytes(self, numbers: &[f32]) -> Vec<u8> {
+        match self {
+            Self::Bf16 => numbers.iter().flat_map(|&number| bf16::from_f32(number).to_ne_bytes()).collect(),
+            Self::F16 => numbers.iter().flat_map(|&number| f16::from_f32(number).to_ne_bytes()).collect(),
+            Self::F32 => bytemuck::cast_slice(numbers).to_vec(),
+        }
+    }
+
+    /// Bytes as numbers; a number that is cut off is left out.
+    pub fn from_bytes(self, bytes: &[u8]) -> Vec<f32> {
+        let shorts = || bytes.as_chunks::<2>().0.iter();
+        match self {
+            Self::Bf16 => shorts().map(|&short| bf16::from_ne_bytes(short).to_f32()).collect(),
+            Self::F16 => shorts().map(|&short| f16::from_ne_bytes(short).to_f32()).collect(),
+            Self::F32 => bytes.as_chunks::<4>().0.iter().map(|&number| f32::from_ne_bytes(number)).collect(),
         }
     }
 }
@@ -119,8 +142,10 @@ impl Kernel {
     /// What is defined for the compiler, as `NAME=value`.
     pub fn definitions(&self) -> Vec<String> {
         let mut all: Vec<String> = self.sizes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if self.precision == Precision::F32 {
-            all.push("ELEMENT_F32=1".to_owned());
+        match self.precision {
+            Precision::Bf16 => {}
+            Precision::F16 => all.push("ELEMENT_F16=1".to_owned()),
+            Precision::F32 => all.push("ELEMENT_F32=1".to_owned()),
         }
         all
     }
@@ -143,6 +168,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_survive_the_way_through_bytes_as_far_as_their_bits_go() {
+        let numbers = [0.0, -1.5, 7.3e-4, 1234.567, -70_000.0];
+        for (precision, digits) in [(Precision::Bf16, 8), (Precision::F16, 11), (Precision::F32, 24)] {
+            let back = precision.from_bytes(&precision.to_bytes(&numbers));
+            for (&number, back) in numbers.iter().zip(back) {
+                if precision == Precision::F16 && number.abs() > 65_504.0 {
+                    assert_eq!(back, f32::NEG_INFINITY);
+                } else {
+                    assert!(
+                        (back - number).abs() <= number.abs() * 0.5_f32.powi(digits),
+                        "{precision:?} {number} {back}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_text_is_whole_and_a_change_of_sizes_changes_the_fingerprint() {
         for source in Source::ALL {
             assert!(!source.text().contains(INCLUDE) && source.text().contains("union FloatBits"));
@@ -150,8 +193,9 @@ mod tests {
         let kernel = Kernel::new(Source::LayerNorm, "layer_norm", 128);
         let wide = Kernel { sizes: vec![("WIDTH", 1280)], ..kernel.clone() };
         let short = Kernel { precision: Precision::Bf16, ..kernel.clone() };
-        let prints = [&kernel, &wide, &short].map(|kernel| kernel.fingerprint(&[]));
-        assert!(prints[0] != prints[1] && prints[0] != prints[2]);
+        let other = Kernel { precision: Precision::F16, ..kernel.clone() };
+        let prints = [&kernel, &wide, &short, &other].map(|kernel| kernel.fingerprint(&[]));
+        assert!((0..4).all(|i| (0..i).all(|j| prints[i] != prints[j])));
         assert_ne!(kernel.fingerprint(&["sm_80".into()]), kernel.fingerprint(&["sm_90".into()]));
     }
 }

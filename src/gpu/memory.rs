@@ -1,7 +1,5 @@
 //! Numbers in a backend's memory.
 
-use half::bf16;
-
 use super::backend::{Address, KernelBackend};
 use super::error::GpuError;
 use super::kernel::Precision;
@@ -57,14 +55,7 @@ impl<B: KernelBackend> Buffer<B> {
     /// # Errors
     /// [`GpuError`].
     pub fn of_elements(backend: &B, numbers: &[f32], precision: Precision) -> Result<Self, GpuError> {
-        match precision {
-            Precision::F32 => Self::of_floats(backend, numbers),
-            Precision::Bf16 => {
-                let short: Vec<u16> =
-                    numbers.iter().map(|&number| bf16::from_f32(number).to_bits()).collect();
-                Self::of_bytes(backend, bytemuck::cast_slice(&short))
-            }
-        }
+        Self::of_bytes(backend, &precision.to_bytes(numbers))
     }
 
     /// Where it begins.
@@ -118,14 +109,9 @@ impl<B: KernelBackend> Buffer<B> {
     /// # Errors
     /// [`GpuError`].
     pub fn elements(&self, backend: &B, count: usize, precision: Precision) -> Result<Vec<f32>, GpuError> {
-        match precision {
-            Precision::F32 => self.floats(backend, count),
-            Precision::Bf16 => {
-                let mut short = vec![0_u16; count];
-                self.read(backend, 0, bytemuck::cast_slice_mut(&mut short))?;
-                Ok(short.iter().map(|&bits| bf16::from_bits(bits).to_f32()).collect())
-            }
-        }
+        let mut bytes = vec![0; count * precision.bytes()];
+        self.read(backend, 0, &mut bytes)?;
+        Ok(precision.from_bytes(&bytes))
     }
 }
 

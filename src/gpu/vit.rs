@@ -193,7 +193,7 @@ impl<B: KernelBackend> DeviceVit<B> {
             product(&block.proj, mixed, stream, Into::AddedToStream)?;
             norm(&block.norm_feed, Address::NONE, &to_normed)?;
             match self.precision {
-                Precision::Bf16 => product(&block.first, normed, hidden, Into::Gelu)?,
+                Precision::Bf16 | Precision::F16 => product(&block.first, normed, hidden, Into::Gelu)?,
                 Precision::F32 => {
                     product(&block.first, normed, hidden, Into::Elements)?;
                     // SAFETY: as above.

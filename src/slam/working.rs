@@ -53,14 +53,14 @@ impl WorkingSize {
         &self.camera
     }
 
-    /// The frame at the working size. One of another size than the camera's is left as it is, for the back
-    /// end to refuse.
-    pub fn frame<'a>(&self, frame: &'a Frame) -> Cow<'a, Frame> {
+    /// The frame at the working size, in `memory` where it is another picture. One of another size than the camera's is
+    /// left as it is, for the back end to refuse.
+    pub fn frame<'a>(&self, frame: &'a Frame, memory: Vec<u8>) -> Cow<'a, Frame> {
         let as_claimed = frame.size == self.full && frame.pixels.len() == frame.size.rgb_bytes();
         if !as_claimed {
             return Cow::Borrowed(frame);
         }
-        let small = (self.block > 1).then(|| self.blocks(frame));
+        let small = (self.block > 1).then(|| self.blocks(frame, memory));
         let pixels = match &self.remap {
             Some(remap) => Some(remap.pixels(small.as_deref().unwrap_or(&frame.pixels))),
             None => small,
@@ -71,10 +71,11 @@ impl WorkingSize {
     }
 
     /// The means of blocks of pixels.
-    fn blocks(&self, frame: &Frame) -> Vec<u8> {
+    fn blocks(&self, frame: &Frame, mut pixels: Vec<u8>) -> Vec<u8> {
         let (size, block) = (self.camera.size, self.block);
         let area = (block * block) as u32;
-        let mut pixels = Vec::with_capacity(size.rgb_bytes());
+        pixels.clear();
+        pixels.reserve_exact(size.rgb_bytes());
         let mut sums = vec![0_u32; size.width * 3];
         for rows in frame.pixels.chunks_exact((block * self.full.width * 3).max(1)).take(size.height) {
             sums.fill(0);
@@ -131,7 +132,7 @@ mod tests {
             let start = ((row + y) * 1280 + column + x) * 3;
             frame.pixels[start..start + 3].fill(255);
         }
-        let frame = working.frame(&frame);
+        let frame = working.frame(&frame, Vec::new());
         let white = frame.pixels.iter().position(|&value| value == 255).unwrap() / 3;
         let seen = (small.x.round() as usize, small.y.round() as usize);
         assert_eq!((white % 640, white / 640), seen);
@@ -157,7 +158,7 @@ mod tests {
         };
         let pixels = (0..720).flat_map(|y| (0..1280).flat_map(move |x| [light(x, y); 3])).collect();
         let frame = Frame { pixels, size: camera.size, timestamp: Timestamp(0), sequence: 0 };
-        let frame = working.frame(&frame);
+        let frame = working.frame(&frame, Vec::new());
         let (mut sum, mut x_sum, mut y_sum) = (0.0, 0.0, 0.0);
         for (number, &[value, ..]) in frame.pixels.as_chunks::<3>().0.iter().enumerate() {
             let value = f32::from(value);
@@ -179,6 +180,6 @@ mod tests {
         let working = WorkingSize::new(&large, WORKING_SIDE);
         assert_eq!(working.camera().size, PictureSize::new(640, 360));
         let torn = Frame { pixels: vec![7; 100], size: large.size, timestamp: Timestamp(0), sequence: 0 };
-        assert_eq!(working.frame(&torn).pixels.len(), 100);
+        assert_eq!(working.frame(&torn, Vec::new()).pixels.len(), 100);
     }
 }

@@ -288,6 +288,10 @@ impl Source for FaultySource {
         let (start, first) = self.start?;
         Some(Timestamp(first.0 + start.elapsed().as_nanos() as i64))
     }
+
+    fn take_back(&mut self, pixels: Vec<u8>) {
+        self.inner.take_back(pixels);
+    }
 }
 
 #[cfg(test)]

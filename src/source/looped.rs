@@ -48,4 +48,8 @@ impl Source for LoopedSource {
             self.since_opened = 0;
         }
     }
+
+    fn take_back(&mut self, pixels: Vec<u8>) {
+        self.inner.take_back(pixels);
+    }
 }

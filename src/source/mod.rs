@@ -66,4 +66,7 @@ pub trait Source: Send {
     fn clock(&self) -> Option<Timestamp> {
         None
     }
+
+    /// Takes back the memory of a frame that nobody needs any more, for one of the next.
+    fn take_back(&mut self, _pixels: Vec<u8>) {}
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use crossbeam::channel::bounded;
 use handstream::detect::Search;
 use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, PoseStore, Run, Session, Watchdog};
 use handstream::event::{Event, RunInfo, Trouble, WorkerFailure};
@@ -16,7 +17,7 @@ use handstream::frame::Timestamp;
 use handstream::hand::HandModel;
 use handstream::output::Summary;
 use handstream::source::{
-    FaultAccount, FaultLedger, FaultLog, FaultySource, LoopedSource, OpenOptions, Source, open,
+    FaultAccount, FaultLedger, FaultLog, FaultySource, LoopedSource, OpenOptions, Opener, Source, open,
 };
 use serde_json::{Map, Value, json};
 
@@ -78,7 +79,7 @@ impl SoakArgs {
     pub fn run(self) -> Result<()> {
         ensure!(self.minutes.is_finite() && self.minutes > 0.0, "{} is no number of minutes", self.minutes);
         let (spec, log) = (self.source.clone(), FaultLog::default());
-        let looped = LoopedSource::new(Box::new(move || open(&spec, &OpenOptions::default())))?;
+        let looped = LoopedSource::new(opened_ahead(spec)?)?;
         ensure!(!looped.info().live, "{} is a camera: this bench plays a film", looped.info().name);
         let delivery = Delivery::Newest { paced: self.faults.is_none() };
         let source: Box<dyn Source> = match self.faults {
@@ -304,6 +305,18 @@ impl Verdict {
         ensure!(growth < MOST_GROWTH, "memory grew by {growth:.1} % after the warm-up: run it for longer");
         Ok(())
     }
+}
+
+/// Opens a film again while it is still played, so that its next pass begins without a pause.
+fn opened_ahead(spec: String) -> std::io::Result<Opener> {
+    let (give, films) = bounded(0);
+    let ahead = spec.clone();
+    thread::Builder::new().name("opener".into()).spawn(move || {
+        // Nobody waits for another film any more once this fails.
+        while give.send(open(&ahead, &OpenOptions::default())).is_ok() {}
+    })?;
+    let now = move |_| open(&spec, &OpenOptions::default());
+    Ok(Box::new(move || films.recv().unwrap_or_else(&now)))
 }
 
 /// A program that asks for the hands of this moment, as a game does.

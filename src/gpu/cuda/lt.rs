@@ -1,17 +1,22 @@
-//! Matrix products by cuBLASLt, with bias, GELU and residual in the product's own last step.
+//! Matrix products by cuBLASLt, with bias, GELU and residual in the product's own last step. For each shape the fastest
+//! of the library's best guesses is measured once and kept in the data folder.
+
+mod described;
 
 use std::collections::HashMap;
-use std::ffi::c_void;
 use std::path::PathBuf;
-use std::ptr;
 use std::sync::{Arc, OnceLock};
 
 use cudarc::cublaslt::{result, sys};
 use cudarc::driver::result as driver;
+use cudarc::driver::sys::CUstream;
 use libloading::Library;
 
+use self::described::Described;
+use super::clock::Clock;
 use super::context::{Context, call, ended};
-use crate::gpu::backend::{Into, Product};
+use crate::gpu::backend::{Address, Into, Product};
+use crate::gpu::cache::KernelCache;
 use crate::gpu::error::GpuError;
 use crate::gpu::kernel::Precision;
 use crate::gpu::nvrtc::library_places;
@@ -20,15 +25,17 @@ use crate::gpu::nvrtc::library_places;
 const NAMES: [&str; 3] = ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"];
 /// Bytes that a product may use beside its matrices: what NVIDIA advises for Hopper.
 const WORKSPACE_BYTES: usize = 32 << 20;
+/// Times that an algorithm is tried; the fastest counts.
+const TRIES: usize = 6;
+/// What another algorithm's time must be of the one that the library thinks better, so that noise does not choose.
+const WORTH: f64 = 0.97;
 
-/// `CUBLAS_OP_T`.
-const TURNED: i32 = 1;
-
-/// The library with what it chose for each shape.
+/// The library with what was chosen for each shape.
 pub(super) struct Products {
     handle: sys::cublasLtHandle_t,
     workspace: u64,
     chosen: HashMap<Shape, Chosen>,
+    cache: KernelCache,
     context: Arc<Context>,
 }
 
@@ -45,11 +52,21 @@ struct Shape {
     into: Into,
 }
 
-/// A described product and the algorithm for it.
+impl Shape {
+    fn of(product: &Product) -> Self {
+        let &Product { rows, inputs, outputs, precision, into, .. } = product;
+        Self { rows, inputs, outputs, precision, into }
+    }
+
+    /// What y is kept in.
+    fn kept(&self) -> Precision {
+        if matches!(self.into, Into::Stream | Into::AddedToStream) { Precision::F32 } else { self.precision }
+    }
+}
+
+/// A product and the algorithm for it.
 struct Chosen {
-    description: sys::cublasLtMatmulDesc_t,
-    /// W, x and y.
-    layouts: [sys::cublasLtMatrixLayout_t; 3],
+    described: Described,
     algorithm: sys::cublasLtMatmulAlgo_t,
 }
 
@@ -68,7 +85,7 @@ fn find() -> bool {
 }
 
 impl Products {
-    pub fn new(context: &Arc<Context>) -> Result<Self, GpuError> {
+    pub fn new(context: &Arc<Context>, cache: KernelCache) -> Result<Self, GpuError> {
         if !find() {
             return Err(GpuError::Missing {
                 what: "NVIDIA's matrix library (libcublasLt)",
@@ -79,147 +96,99 @@ impl Products {
         let handle = told("the matrix library", result::create_handle())?;
         // SAFETY: products write the memory before they read it.
         let workspace = call("memory for products", unsafe { driver::malloc_sync(WORKSPACE_BYTES) })?;
-        Ok(Self { handle, workspace, chosen: HashMap::new(), context: context.clone() })
+        Ok(Self { handle, workspace, chosen: HashMap::new(), cache, context: context.clone() })
     }
 
-    /// Launches a product.
+    /// Launches a product. The first of its shape may wait for the card, which may not be recording then.
     ///
     /// # Safety
     /// As of [`crate::gpu::backend::KernelBackend::product`].
-    pub unsafe fn launch(
-        &mut self,
-        product: &Product,
-        stream: cudarc::driver::sys::CUstream,
-    ) -> Result<(), GpuError> {
-        let &Product { rows, inputs, outputs, precision, into, .. } = product;
-        let shape = Shape { rows, inputs, outputs, precision, into };
+    pub unsafe fn launch(&mut self, product: &Product, stream: CUstream) -> Result<(), GpuError> {
+        let shape = Shape::of(product);
         if !self.chosen.contains_key(&shape) {
-            let chosen = self.choose(&shape)?;
+            // SAFETY: the caller's conditions.
+            let chosen = unsafe { self.choose(&shape, product, stream)? };
             self.chosen.insert(shape, chosen);
         }
-        let Some(chosen) = self.chosen.get(&shape) else { return Ok(()) };
-        let (one, beside) = (1.0_f32, if into == Into::AddedToStream { 1.0_f32 } else { 0.0 });
-        let [weight, x, y] = chosen.layouts;
-        let at = |address: u64| address as *const c_void;
-        // SAFETY: the caller's conditions; what the library is given lives until the call returns.
-        unsafe {
-            chosen.set(
-                sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                &product.bias.0,
-            )?;
-            told(
-                "a matrix product",
-                result::matmul(
-                    self.handle,
-                    chosen.description,
-                    (&raw const one).cast(),
-                    (&raw const beside).cast(),
-                    at(product.weight.0),
-                    weight,
-                    at(product.x.0),
-                    x,
-                    at(product.y.0),
-                    y,
-                    product.y.0 as *mut c_void,
-                    y,
-                    &raw const chosen.algorithm,
-                    self.workspace as *mut c_void,
-                    WORKSPACE_BYTES,
-                    stream.cast(),
-                ),
-            )
-        }
+        let Some(Chosen { described, algorithm }) = self.chosen.get(&shape) else { return Ok(()) };
+        // SAFETY: the caller's conditions; the algorithm was chosen for this shape.
+        unsafe { described.launch((self.handle, self.workspace), algorithm, product, stream) }
     }
 
-    /// Describes a product and asks for the algorithm.
-    fn choose(&self, shape: &Shape) -> Result<Chosen, GpuError> {
-        use sys::cublasLtMatmulDescAttributes_t as Attribute;
-        let &Shape { rows, inputs, outputs, precision, into } = shape;
-        let number = |precision| match precision {
-            Precision::Bf16 => sys::cudaDataType::CUDA_R_16BF,
-            Precision::F32 => sys::cudaDataType::CUDA_R_32F,
-        };
-        let kept =
-            if matches!(into, Into::Stream | Into::AddedToStream) { Precision::F32 } else { precision };
-        let description = told(
-            "describing a product",
-            result::create_matmul_desc(
-                sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
-                sys::cudaDataType::CUDA_R_32F,
-            ),
-        )?;
-        // The library's matrices have their columns one after the other: ours are its matrices turned, and
-        // y^T = W x^T with W turned back.
-        let layout = |precision, height: usize, width: usize| {
-            let made =
-                result::create_matrix_layout(number(precision), height as u64, width as u64, height as i64);
-            told("describing a matrix", made)
-        };
-        let layouts = [
-            layout(precision, inputs, outputs)?,
-            layout(precision, inputs, rows)?,
-            layout(kept, outputs, rows)?,
-        ];
-        let turned = TURNED;
-        let last = match into {
-            Into::Gelu => sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_GELU_BIAS,
-            _ => sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS,
-        };
-        let mut chosen = Chosen {
-            description,
-            layouts,
-            // SAFETY: the library's structure is numbers, and is replaced below.
-            algorithm: unsafe { std::mem::zeroed() },
-        };
-        let preference = told("a preference", result::create_matmul_pref())?;
-        // SAFETY: everything was just made; the values are of the types that the attributes have.
-        let found = unsafe {
-            chosen.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSA, &turned)?;
-            chosen.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE, &last)?;
-            // The library chooses for a bias that is there.
-            chosen.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &self.workspace)?;
-            let most = WORKSPACE_BYTES;
-            let wanted = result::set_matmul_pref_attribute(
-                preference,
-                sys::cublasLtMatmulPreferenceAttributes_t::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                (&raw const most).cast(),
-                size_of_val(&most),
-            );
-            let [weight, x, y] = layouts;
-            let found = wanted.and_then(|()| {
-                result::get_matmul_algo_heuristic(self.handle, description, weight, x, y, y, preference)
-            });
-            ended(result::destroy_matmul_pref(preference));
-            found
-        };
-        chosen.algorithm = told("choosing an algorithm", found)?.algo;
-        Ok(chosen)
-    }
-}
-
-impl Chosen {
+    /// The algorithm that was kept for a shape, or the fastest of the library's guesses on this very product.
+    ///
     /// # Safety
-    /// The attribute is of this type.
-    unsafe fn set<T>(
-        &self,
-        attribute: sys::cublasLtMatmulDescAttributes_t,
-        value: &T,
-    ) -> Result<(), GpuError> {
-        let value = ptr::from_ref(value).cast();
-        // SAFETY: the description lives, and the library copies the value.
-        let set =
-            unsafe { result::set_matmul_desc_attribute(self.description, attribute, value, size_of::<T>()) };
-        told("describing a product", set)
-    }
-}
-
-impl Drop for Chosen {
-    fn drop(&mut self) {
-        // SAFETY: they are this value's own.
-        unsafe {
-            ended(result::destroy_matmul_desc(self.description));
-            self.layouts.into_iter().for_each(|layout| ended(result::destroy_matrix_layout(layout)));
+    /// As of [`Self::launch`].
+    unsafe fn choose(&self, shape: &Shape, product: &Product, stream: CUstream) -> Result<Chosen, GpuError> {
+        let described = Described::new(shape)?;
+        described.set_bias(product.bias.0)?;
+        let name = self.name(shape);
+        let kept = self.cache.choice(&name).and_then(|bytes| bytemuck::try_pod_read_unaligned(&bytes).ok());
+        if let Some(algorithm) = kept.map(|data| sys::cublasLtMatmulAlgo_t { data })
+            && described.takes(self.handle, &algorithm)
+        {
+            return Ok(Chosen { described, algorithm });
         }
+        let guesses = described.guesses(self.handle)?;
+        // SAFETY: the caller's conditions.
+        let algorithm = unsafe { self.fastest(&described, &guesses, shape, product, stream)? };
+        if let Err(error) = self.cache.keep_choice(&name, bytemuck::bytes_of(&algorithm.data)) {
+            tracing::warn!("{error}");
+        }
+        Ok(Chosen { described, algorithm })
+    }
+
+    /// # Safety
+    /// As of [`Self::launch`].
+    unsafe fn fastest(
+        &self,
+        described: &Described,
+        guesses: &[sys::cublasLtMatmulAlgo_t],
+        shape: &Shape,
+        product: &Product,
+        stream: CUstream,
+    ) -> Result<sys::cublasLtMatmulAlgo_t, GpuError> {
+        let clock = Clock::new()?;
+        let bytes = shape.rows * shape.outputs * shape.kept().bytes();
+        // Results that nobody reads go elsewhere: a product may be added to what is there.
+        // SAFETY: nothing reads the memory but the products that add to it.
+        let elsewhere = call("memory to try products", unsafe { driver::malloc_sync(bytes) })?;
+        let tried = Product { y: Address(elsewhere), ..*product };
+        let mut best: Option<(f64, sys::cublasLtMatmulAlgo_t)> = None;
+        for algorithm in guesses {
+            let once = || {
+                let launch = || {
+                    // SAFETY: the caller's conditions, and y is memory of the size; the library offered the algorithm.
+                    unsafe { described.launch((self.handle, self.workspace), algorithm, &tried, stream) }
+                };
+                clock.time(stream, launch)
+            };
+            // One that the card does not take after all is none.
+            let times: Result<Vec<f64>, GpuError> = (0..TRIES).map(|_| once()).collect();
+            let Ok(times) = times else { continue };
+            let time = times.into_iter().fold(f64::INFINITY, f64::min);
+            if best.is_none_or(|(best, _)| time < WORTH * best) {
+                best = Some((time, *algorithm));
+            }
+        }
+        // SAFETY: the card is through with it, for the clock has waited.
+        call("memory to try products", unsafe { driver::free_sync(elsewhere) })?;
+        best.map(|(_, algorithm)| algorithm).ok_or_else(|| {
+            let Shape { rows, inputs, outputs, .. } = shape;
+            GpuError::Unfit(format!("the matrix library has no algorithm for {rows} x {inputs} x {outputs}"))
+        })
+    }
+
+    /// What a kept choice is called: all that it depends on.
+    fn name(&self, shape: &Shape) -> String {
+        let info = self.context.info();
+        let card: String =
+            info.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        // SAFETY: the library is loaded.
+        let version = unsafe { sys::cublasLtGetVersion() };
+        let &Shape { rows, inputs, outputs, precision, into } = shape;
+        let precision = precision.name();
+        format!("product-{card}-{version}-{rows}x{inputs}x{outputs}-{precision}-{into:?}")
     }
 }
 

@@ -76,7 +76,7 @@ impl CudaBackend {
         let stream =
             Stream(call("a stream", result::stream::create(result::stream::StreamKind::NonBlocking))?);
         Ok(Self {
-            products: RefCell::new(Products::new(&context)?),
+            products: RefCell::new(Products::new(&context, cache.clone())?),
             staging: RefCell::new(Staging::new(&context)?),
             cache,
             stream,

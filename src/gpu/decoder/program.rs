@@ -243,40 +243,45 @@ impl<B: KernelBackend> DeviceDecoder<B> {
         self.weights.constant.floats(backend, width).map(drop)
     }
 
-    /// The program that makes the first tokens of `hands` new frames from the features of their crops.
-    pub fn start(
+    /// The program that makes the first tokens of `hands` new frames, and then takes `rows` rows of windows to the heads'
+    /// numbers; either may be none.
+    pub fn program(
         &self,
         backend: &B,
         memory: &DecoderMemory<B>,
         slots: SlotMemory,
-        hands: usize,
+        (hands, rows): (usize, usize),
     ) -> Result<Program<B>, GpuError> {
-        let width = self.config.width;
-        let constant = Rows { at: self.weights.constant.address(), pitch: 0, batch: 0 };
-        let x = memory.at(memory.x[0]);
-        let mut steps = vec![Step::copy((hands, width), [Address::NONE; 2], constant, stream(x, width))];
-        if let Some(layer) = self.weights.layers.first() {
-            let features = self.features(slots, memory.list(List::NewCrop));
-            self.look(&layer.near, memory, (features, hands), x, &mut steps);
+        let mut steps = Vec::new();
+        if hands > 0 {
+            self.start(memory, slots, hands, &mut steps);
         }
-        let tokens = [Address::NONE, memory.list(List::NewToken)];
-        steps.push(Step::copy((hands, width), tokens, stream(x, width), stream(slots.tokens, width)));
+        if rows > 0 {
+            self.windows(memory, slots, rows, &mut steps);
+        }
         Program::new(backend, &steps)
     }
 
-    /// The program that takes `rows` rows of windows from their first tokens to the heads' numbers.
-    pub fn windows(
-        &self,
-        backend: &B,
-        memory: &DecoderMemory<B>,
-        slots: SlotMemory,
-        rows: usize,
-    ) -> Result<Program<B>, GpuError> {
+    /// Appends what makes the first tokens of `hands` new frames from the features of their crops.
+    fn start(&self, memory: &DecoderMemory<B>, slots: SlotMemory, hands: usize, steps: &mut Vec<Step>) {
+        let width = self.config.width;
+        let constant = Rows { at: self.weights.constant.address(), pitch: 0, batch: 0 };
+        let x = memory.at(memory.x[0]);
+        steps.push(Step::copy((hands, width), [Address::NONE; 2], constant, stream(x, width)));
+        if let Some(layer) = self.weights.layers.first() {
+            let features = self.features(slots, memory.list(List::NewCrop));
+            self.look(&layer.near, memory, (features, hands), x, steps);
+        }
+        let tokens = [Address::NONE, memory.list(List::NewToken)];
+        steps.push(Step::copy((hands, width), tokens, stream(x, width), stream(slots.tokens, width)));
+    }
+
+    /// Appends what takes `rows` rows of windows from their first tokens to the heads' numbers.
+    fn windows(&self, memory: &DecoderMemory<B>, slots: SlotMemory, rows: usize, steps: &mut Vec<Step>) {
         let &DecoderConfig { width, inner, hidden, heads, .. } = &self.config;
         let [mut x, mut other] = memory.x.map(|part| memory.at(part));
         let tokens = [memory.list(List::Token), Address::NONE];
-        let mut steps =
-            vec![Step::copy((rows, width), tokens, stream(slots.tokens, width), stream(x, width))];
+        steps.push(Step::copy((rows, width), tokens, stream(slots.tokens, width), stream(x, width)));
         for (number, layer) in self.weights.layers.iter().enumerate() {
             if number > 0 {
                 // Blocks still read the rows that this changes, so that it goes from one list to another.
@@ -290,7 +295,7 @@ impl<B: KernelBackend> DeviceDecoder<B> {
                 steps.push(own.normed(layer.own_norm.weights()).beside(x));
                 (x, other) = (other, x);
                 let features = self.features(slots, memory.list(List::Crop));
-                self.look(&layer.near, memory, (features, rows), x, &mut steps);
+                self.look(&layer.near, memory, (features, rows), x, steps);
             }
             if let Some((view, far)) = &layer.window {
                 let [qkv, mixed] = [memory.qkv, memory.mixed].map(|part| memory.at(part));
@@ -320,7 +325,7 @@ impl<B: KernelBackend> DeviceDecoder<B> {
                 );
                 steps.push(out.beside(x));
                 let features = self.features(slots, memory.list(List::Whole));
-                self.look(far, memory, (features, rows), x, &mut steps);
+                self.look(far, memory, (features, rows), x, steps);
             }
             let between = Rows::packed(memory.at(memory.hidden), hidden);
             let first = Step::dense(&layer.first, (rows, 1), stream(x, width), between, self.processors);
@@ -330,7 +335,6 @@ impl<B: KernelBackend> DeviceDecoder<B> {
         }
         let numbers = Rows::packed(memory.at(memory.numbers), self.outputs());
         steps.push(Step::dense(&self.weights.heads, (rows, 1), stream(x, width), numbers, self.processors));
-        Program::new(backend, &steps)
     }
 
     /// Attention of rows `x` to the features of their frames, added to them: queries through the key layers, scores,
@@ -388,6 +392,7 @@ impl<B: KernelBackend> DeviceDecoder<B> {
 }
 
 impl<B: KernelBackend> Program<B> {
+    /// Brings steps onto the device.
     fn new(backend: &B, steps: &[Step]) -> Result<Self, GpuError> {
         Ok(Self { steps: Buffer::of_bytes(backend, bytemuck::cast_slice(steps))?, count: steps.len() })
     }

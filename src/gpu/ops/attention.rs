@@ -21,7 +21,7 @@ impl<B: KernelBackend> AttentionOp<B> {
     /// The kernel for heads of `size` numbers.
     pub fn kernel(size: usize, precision: Precision) -> Kernel {
         let numbers = match precision {
-            Precision::Bf16 => 2 * TOKENS * (size + 8),
+            Precision::Bf16 | Precision::F16 => 2 * TOKENS * (size + 8),
             Precision::F32 => 2 * TOKENS * (size + 1) + WARPS * TOKENS,
         };
         Kernel {

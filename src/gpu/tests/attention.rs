@@ -53,13 +53,15 @@ fn tokens_gather_the_softmax_weighted_values<B: KernelBackend>(backend: &B) {
     for (heads, size, pictures, precision, tolerance) in [
         (2, 80, 2, Precision::Bf16, 5e-3),
         (3, 16, 1, Precision::Bf16, 5e-3),
+        (2, 80, 2, Precision::F16, 7e-4),
+        (3, 16, 1, Precision::F16, 7e-4),
         (2, 80, 1, Precision::F32, 1e-6),
         (4, 16, 2, Precision::F32, 1e-6),
     ] {
         let width = heads * size;
         // Queries and keys that are large enough for the softmax to choose.
         let qkv: Vec<f32> = numbers(pictures * TOKENS * 3 * width, 7).iter().map(|x| 2.0 * x).collect();
-        let qkv = if precision == Precision::Bf16 { rounded(&qkv) } else { qkv };
+        let qkv = rounded(&qkv, precision);
         let error = relative_error(&ours(backend, &qkv, heads, size, precision), &truth(&qkv, heads, width));
         assert!(error < tolerance, "{heads} x {size} {precision:?}: {error}");
     }
@@ -72,7 +74,7 @@ fn one_token_can_take_all_attention<B: KernelBackend>(backend: &B) {
         row[..size].fill(8.0);
         row[size..2 * size].fill(if token == chosen { 8.0 } else { -8.0 });
     }
-    let qkv = rounded(&qkv);
+    let qkv = rounded(&qkv, Precision::Bf16);
     let value = &qkv[chosen * 3 * size + 2 * size..][..size];
     for row in ours(backend, &qkv, 1, size, Precision::Bf16).chunks_exact(size) {
         assert_eq!(row, value);

@@ -89,15 +89,12 @@ fn every_crop_of_a_frame_is_the_processors_in_one_launch<B: KernelBackend>(backe
             let exact = ours(backend, rgb, &cuts, sampling, Precision::F32);
             assert!(exact.iter().zip(&truth).all(|(a, b)| (a - b).abs() < 2e-5), "{size:?} {sampling:?}");
         }
-        let short = ours(
-            backend,
-            (&frame.pixels, FrameLayout::Rgb, size),
-            &cuts,
-            Sampling::Bilinear,
-            Precision::Bf16,
-        );
-        let error = relative_error(&short, &truth(&frame, &cuts, Sampling::Bilinear));
-        assert!(error < 3e-3, "{error}");
+        for (precision, tolerance) in [(Precision::Bf16, 3e-3), (Precision::F16, 4e-4)] {
+            let rgb = (frame.pixels.as_slice(), FrameLayout::Rgb, size);
+            let short = ours(backend, rgb, &cuts, Sampling::Bilinear, precision);
+            let error = relative_error(&short, &truth(&frame, &cuts, Sampling::Bilinear));
+            assert!(error < tolerance, "{precision:?}: {error}");
+        }
     }
 }
 

@@ -7,8 +7,9 @@ mod crops;
 mod hands;
 mod network;
 mod norm;
+mod released;
 
-use super::{CudaBackend, KernelCache};
+use super::{CudaBackend, KernelCache, Precision};
 use crate::home::DataFolder;
 use crate::random::Random;
 
@@ -86,7 +87,7 @@ fn relative_error(ours: &[f32], truth: &[f32]) -> f64 {
     (error / truth.iter().map(|&b| square(b)).sum::<f64>().max(f64::MIN_POSITIVE)).sqrt()
 }
 
-/// The same numbers after rounding to 16 bits.
-fn rounded(numbers: &[f32]) -> Vec<f32> {
-    numbers.iter().map(|&number| half::bf16::from_f32(number).to_f32()).collect()
+/// The same numbers as a device keeps them.
+fn rounded(numbers: &[f32], precision: Precision) -> Vec<f32> {
+    precision.from_bytes(&precision.to_bytes(numbers))
 }

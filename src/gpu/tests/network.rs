@@ -81,7 +81,8 @@ fn decoded(network: &mut dyn WindowNetwork, windows: &[&[Slot]]) -> Vec<f32> {
 
 fn streams_of_two_hands_give_the_processors_numbers<B: KernelBackend>(backend: impl Fn() -> B) {
     let config = decoder(NetworkKind::Haptic);
-    for (precision, tolerance) in [(Precision::F32, 2e-6), (Precision::Bf16, 1e-2)] {
+    for (precision, tolerance) in [(Precision::F32, 2e-6), (Precision::Bf16, 1e-2), (Precision::F16, 1.5e-3)]
+    {
         let (mut ours, mut truth) = both(backend(), (&VIT, &config), precision);
         // Two windows that grow, then slide: frames of both hands in slots that are used again, and a third hand
         // in a slot that there is no room for at first.
@@ -139,9 +140,11 @@ fn frames_cut_on_the_device_are_the_frames_cut_before<B: KernelBackend>(backend:
         let cut = |square, side| Cut { square, side, blurred: false };
         let cuts = [cut(square(70.0), Side::Right), cut(square(30.5), Side::Left)];
         let hands = [(Slot(0), cuts[0]), (Slot(1), cuts[1])];
-        assert!(ours.encode_frame(&frame, &hands, Sampling::OpenCv4).unwrap());
         let windows: [&[Slot]; 2] = [&[Slot(0)], &[Slot(1)]];
-        let on_device = decoded(&mut ours, &windows);
+        let mut rows = Vec::new();
+        assert!(ours.see(&frame, (&hands, Sampling::OpenCv4), &windows, &mut rows).unwrap());
+        let on_device = flat(&rows);
+        assert_eq!(decoded(&mut ours, &windows), on_device, "what was encoded stays");
         let mut cropper = Cropper::new(Sampling::OpenCv4);
         let mut picture = |cut: Cut| {
             let mut picture = Picture::new();
@@ -163,7 +166,7 @@ fn frames_cut_on_the_device_are_the_frames_cut_before<B: KernelBackend>(backend:
         Frame { pixels: vec![3; 5], size: PictureSize::new(9, 9), timestamp: Timestamp(0), sequence: 0 };
     let square = Square::whole(short.size).unwrap();
     let hands = [(Slot(0), Cut { square, side: Side::Left, blurred: false })];
-    assert!(!ours.encode_frame(&short, &hands, Sampling::Bilinear).unwrap());
+    assert!(!ours.see(&short, (&hands, Sampling::Bilinear), &[&[Slot(0)]], &mut Vec::new()).unwrap());
 }
 
 fn windows_of_frames_that_were_never_encoded_are_refused<B: KernelBackend>(backend: impl Fn() -> B) {

@@ -41,6 +41,7 @@ fn normed<B: KernelBackend>(
 fn rows_are_normed_after_what_is_added_to_them<B: KernelBackend>(backend: &B) {
     for (width, precision, added, tolerance) in [
         (1280, Precision::Bf16, true, 3e-3),
+        (1280, Precision::F16, true, 4e-4),
         (1280, Precision::F32, false, 1e-6),
         (64, Precision::F32, true, 1e-6),
         (1028, Precision::F32, true, 1e-6),

@@ -112,12 +112,7 @@ impl WindowNetwork for CpuNetwork {
         _jobs: &dyn Jobs,
         out: &mut Vec<HeadRow>,
     ) -> Result<(), NetworkError> {
-        let longest = self.shape.longest_window;
-        for window in windows {
-            if !(1..=longest).contains(&window.len()) {
-                return Err(NetworkError::Window { length: window.len(), longest });
-            }
-        }
+        self.shape.check_lengths(windows)?;
         let Self { decoder, decoder_memory, slots, .. } = self;
         let kept = |slot: &Slot| {
             let kept = slots.get(slot.0).and_then(Option::as_ref).ok_or(NetworkError::EmptySlot(slot.0))?;

@@ -255,10 +255,6 @@ impl FullHaptic {
         running: &[Running],
         jobs: &dyn Jobs,
     ) -> Result<(), NetworkError> {
-        let uncut: Vec<(Slot, Cut)> = running.iter().map(|run| (run.slot, run.cut)).collect();
-        if !self.network.encode_frame(frame, &uncut, self.config.sampling)? {
-            self.encode_pictures(frame, running, jobs)?;
-        }
         let mut windows: Vec<Vec<Slot>> = Vec::with_capacity(running.len());
         for run in running {
             let Some(track) = hands.get(run.hand).and_then(|hand| self.tracks.get_mut(&hand.track)) else {
@@ -270,6 +266,11 @@ impl FullHaptic {
         }
         let windows: Vec<&[Slot]> = windows.iter().map(Vec::as_slice).collect();
         self.rows.clear();
+        let uncut: Vec<(Slot, Cut)> = running.iter().map(|run| (run.slot, run.cut)).collect();
+        if self.network.see(frame, (&uncut, self.config.sampling), &windows, &mut self.rows)? {
+            return Ok(());
+        }
+        self.encode_pictures(frame, running, jobs)?;
         self.network.decode(&windows, jobs, &mut self.rows)
     }
 }

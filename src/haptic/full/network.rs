@@ -18,6 +18,18 @@ pub struct NetworkShape {
     pub longest_window: usize,
 }
 
+impl NetworkShape {
+    /// Refuses windows without frames and those that are too long.
+    ///
+    /// # Errors
+    /// [`NetworkError::Window`].
+    pub fn check_lengths(&self, windows: &[&[Slot]]) -> Result<(), NetworkError> {
+        let longest = self.longest_window;
+        let bad = windows.iter().map(|window| window.len()).find(|length| !(1..=longest).contains(length));
+        bad.map_or(Ok(()), |length| Err(NetworkError::Window { length, longest }))
+    }
+}
+
 /// Where a network keeps the features of one frame of one hand. Slots are numbered from 0 by who uses the
 /// network; a network makes room for the highest number it has met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,16 +56,18 @@ pub trait WindowNetwork: Send {
     /// [`NetworkError::FrameMissing`], [`NetworkError::Device`]; then no slot of `hands` may be used.
     fn encode(&mut self, hands: &[(Slot, HandPictures<'_>)], jobs: &dyn Jobs) -> Result<(), NetworkError>;
 
-    /// [`Self::encode`] for a network that cuts pictures itself: a frame, each hand's crop, and, from HaPTIC, the
-    /// whole frame for each. False, with nothing done, where it wants them cut.
+    /// [`Self::encode`] and [`Self::decode`] at once for a network that cuts pictures itself: of a frame each hand's
+    /// crop and, for HaPTIC, the whole of it are encoded, then the windows are decoded, which may name the new slots.
+    /// False, with nothing done, where it wants the pictures cut.
     ///
     /// # Errors
-    /// [`NetworkError::Device`]; then no slot of `hands` may be used.
-    fn encode_frame(
+    /// As of both; then no slot of `hands` may be used.
+    fn see(
         &mut self,
         _frame: &Frame,
-        _hands: &[(Slot, Cut)],
-        _sampling: Sampling,
+        (_hands, _sampling): (&[(Slot, Cut)], Sampling),
+        _windows: &[&[Slot]],
+        _out: &mut Vec<HeadRow>,
     ) -> Result<bool, NetworkError> {
         Ok(false)
     }

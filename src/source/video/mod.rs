@@ -27,6 +27,8 @@ const MESSAGE_BYTES: u64 = 4096;
 
 /// No camera has a longer picture side; keeps a damaged header from asking for all memory.
 const LONGEST_SIDE: usize = 32_768;
+/// Pictures' memory that is kept for later.
+const MOST_SPARE: usize = 4;
 
 /// A video file as a source.
 pub struct VideoSource {
@@ -36,6 +38,8 @@ pub struct VideoSource {
     first: Option<(Vec<u8>, i64)>,
     frames: u64,
     ended: bool,
+    /// Memory for the next pictures.
+    spare: Vec<Vec<u8>>,
 }
 
 impl VideoSource {
@@ -52,7 +56,7 @@ impl VideoSource {
         }
         let probe = probe::probe(path)?;
         let mut decoder = Decoder::start(path, &probe)?;
-        let Some(first) = decoder.next_picture().ok().flatten() else {
+        let Some(first) = decoder.next_picture(Vec::new()).ok().flatten() else {
             let reason = probe::first_reason(&decoder.finish().messages);
             return Err(SourceError::NoPictures { path: name, reason });
         };
@@ -64,7 +68,7 @@ impl VideoSource {
             live: false,
             camera: None,
         };
-        Ok(Self { info, decoder, first: Some(first), frames: 0, ended: false })
+        Ok(Self { info, decoder, first: Some(first), frames: 0, ended: false, spare: Vec::new() })
     }
 
     /// Tells a whole film from one that broke off.
@@ -103,7 +107,7 @@ impl Source for VideoSource {
         }
         let picture = match self.first.take() {
             Some(first) => Ok(Some(first)),
-            None => self.decoder.next_picture(),
+            None => self.decoder.next_picture(self.spare.pop().unwrap_or_default()),
         };
         let (pixels, nanoseconds) = match picture {
             Ok(Some(picture)) => picture,
@@ -113,6 +117,12 @@ impl Source for VideoSource {
         let sequence = self.frames;
         self.frames += 1;
         Ok(Some(Frame { pixels, size: self.info.size, timestamp: Timestamp(nanoseconds), sequence }))
+    }
+
+    fn take_back(&mut self, pixels: Vec<u8>) {
+        if self.spare.len() < MOST_SPARE {
+            self.spare.push(pixels);
+        }
     }
 }
 
@@ -154,12 +164,13 @@ impl Decoder {
         Ok(Self { child, nut, messages, size: PictureSize::new(width, height) })
     }
 
-    fn next_picture(&mut self) -> Result<Option<(Vec<u8>, i64)>, NutError> {
+    /// The next picture, in `memory`, and its time.
+    fn next_picture(&mut self, memory: Vec<u8>) -> Result<Option<(Vec<u8>, i64)>, NutError> {
         if self.size.width > LONGEST_SIDE || self.size.height > LONGEST_SIDE {
             return Err(NutError::Malformed("its pictures are too large"));
         }
         let bytes = self.size.rgb_bytes();
-        self.nut.as_mut().map_or(Ok(None), |nut| nut.next_picture(bytes))
+        self.nut.as_mut().map_or(Ok(None), |nut| nut.next_picture(bytes, memory))
     }
 
     /// Waits for the process, which has closed its pipe or sees ours closed, and reads what it said.

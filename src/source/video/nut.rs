@@ -122,26 +122,30 @@ impl<R: Read> NutReader<R> {
         (self.width, self.height)
     }
 
-    /// The next picture of exactly `bytes` bytes and its time in nanoseconds; `None` at the end.
+    /// The next picture of exactly `bytes` bytes, in `pixels`, and its time in nanoseconds; `None` at the end.
     ///
     /// # Errors
     /// [`NutError`] where the stream breaks inside a picture or carries one of another size.
-    pub fn next_picture(&mut self, bytes: usize) -> Result<Option<(Vec<u8>, i64)>, NutError> {
+    pub fn next_picture(
+        &mut self,
+        bytes: usize,
+        mut pixels: Vec<u8>,
+    ) -> Result<Option<(Vec<u8>, i64)>, NutError> {
         loop {
             match self.byte_or_end()? {
                 None => return Ok(None),
                 Some(STARTCODE_FIRST_BYTE) => self.packet()?,
                 Some(code) => {
-                    if let Some(picture) = self.frame(code, bytes)? {
-                        return Ok(Some(picture));
+                    if let Some(time) = self.frame(code, bytes, &mut pixels)? {
+                        return Ok(Some((pixels, time)));
                     }
                 }
             }
         }
     }
 
-    /// A frame's header and data; `None` for the empty frame that ends a stream.
-    fn frame(&mut self, code: u8, bytes: usize) -> Result<Option<(Vec<u8>, i64)>, NutError> {
+    /// A frame's header and data, and its time; `None` for the empty frame that ends a stream.
+    fn frame(&mut self, code: u8, bytes: usize, pixels: &mut Vec<u8>) -> Result<Option<i64>, NutError> {
         let row =
             *self.codes.get(usize::from(code)).ok_or(NutError::Malformed("a frame precedes its table"))?;
         let mut flags = row.flags;
@@ -185,14 +189,15 @@ impl<R: Read> NutReader<R> {
         }
         // Short frames that begin like many others leave those bytes out.
         let elided = self.elided.get(header as usize).map_or(&[][..], Vec::as_slice);
-        let mut pixels = Vec::with_capacity(bytes);
+        pixels.clear();
+        pixels.reserve_exact(bytes);
         pixels.extend_from_slice(elided);
         let rest = size.saturating_sub(elided.len() as u64);
-        self.reader.by_ref().take(rest).read_to_end(&mut pixels)?;
+        self.reader.by_ref().take(rest).read_to_end(pixels)?;
         if pixels.len() != bytes {
             return Err(NutError::Pipe(std::io::ErrorKind::UnexpectedEof.into()));
         }
-        Ok(Some((pixels, self.time_base.nanoseconds(self.last_pts))))
+        Ok(Some(self.time_base.nanoseconds(self.last_pts)))
     }
 
     /// A full timestamp, or only its low bits where it is near the last one.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
-use handstream::frame::{Frame, PictureSize};
-use handstream::source::{CameraRequest, OpenOptions, Source, open};
+use handstream::frame::Frame;
+use handstream::source::{Source, open};
 use handstream::view::live::WindowError;
 use handstream::view::{Flash, FlashWindow};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use self::delays::{CELLS, Change, Delay, GRID, Look, delays};
 use super::machine;
 use super::statistics::{PARTS, Samples};
-use crate::cli::track::picture_size;
+use crate::cli::camera_request::CameraArgs;
 
 /// Time that the screen keeps a colour, seconds, at least and with what is added at most.
 const HOLD: f64 = 0.5;
@@ -42,12 +42,8 @@ pub struct GlassArgs {
     /// Changes between black and white that are measured.
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(4..=10_000))]
     flashes: u32,
-    /// Picture size to ask the camera for.
-    #[arg(long, value_name = "WxH", value_parser = picture_size)]
-    size: Option<PictureSize>,
-    /// Frame rate to ask the camera for.
-    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    fps: Option<u32>,
+    #[command(flatten)]
+    camera: CameraArgs,
     /// Write all numbers here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -66,8 +62,7 @@ impl GlassArgs {
             }
             error => error.into(),
         })?;
-        let camera = CameraRequest { size: self.size, fps: self.fps, format: None };
-        let source = open(&self.source, &OpenOptions { camera, ..OpenOptions::default() })?;
+        let source = open(&self.source, &self.camera.options())?;
         ensure!(source.info().live, "{} is no camera: it cannot see this screen", source.info().name);
         let name = source.info().name.clone();
         let flashes = flashes(self.flashes);
@@ -225,6 +220,8 @@ mod tests {
 
     use handstream::frame::Timestamp;
     use handstream::source::{SourceError, SourceInfo};
+
+    use handstream::frame::PictureSize;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use handstream::event::{Event, FrameHands, PoseState, RunInfo, StageTime, TrackId, TrackedHand};
+use handstream::event::{Event, FrameHands, RunInfo, StageTime};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
 use handstream::source::Source;
@@ -42,31 +42,12 @@ fn shown(frames: usize) -> Option<(RunInfo, LiveView, Vec<LiveScene>, LiveFeed)>
     for number in 0..frames as u64 {
         let frame = source.next_frame().unwrap().unwrap();
         let truth = source.truth(number).unwrap();
-        let hand = |hand: &handstream::source::synthetic::HandTruth| TrackedHand {
-            track: TrackId(hand.side as u32),
-            side: hand.side,
-            score: 0.98,
-            state: PoseState::Provisional,
-            box_px: [0.0; 4],
-            keypoints_px: hand.joints_camera.map(|joint| camera.project(joint).unwrap()),
-            joints_camera: hand.joints_camera,
-            pose: hand.pose_camera.clone(),
-        };
         let took = |stage, ms: u64| StageTime { stage, took: Duration::from_micros(1000 * ms + number * 90) };
-        let mut hands = FrameHands {
-            sequence: number,
-            timestamp: frame.timestamp,
-            hands: truth.hands.iter().map(hand).collect(),
-            world_from_camera: None,
+        let hands = FrameHands {
             stages: vec![took("palm", 2), took("landmarks", 5), took("window", 1), took("fit", 1)],
             total: Duration::from_micros(11_000 + number % 7 * 800),
+            ..truth.seen(number, &camera)
         };
-        for hand in &mut hands.hands {
-            let (x, y) = (hand.keypoints_px.map(|p| p.x), hand.keypoints_px.map(|p| p.y));
-            let [x0, y0] = [x, y].map(|all| all.into_iter().fold(f32::MAX, f32::min));
-            let [x1, y1] = [x, y].map(|all| all.into_iter().fold(f32::MIN, f32::max));
-            hand.box_px = [x0, y0, x1, y1];
-        }
         let scene = LiveScene { frame: Arc::new(frame), hands: Arc::new(hands) };
         scenes.push(scene);
     }

@@ -27,7 +27,11 @@ impl CameraArgs {
     }
 }
 
-fn picture_size(text: &str) -> Result<PictureSize, String> {
+/// Columns and rows as a user types them.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn picture_size(text: &str) -> Result<PictureSize, String> {
     let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     parts
         .filter(|&(width, height)| width > 0 && height > 0)

@@ -9,6 +9,7 @@ use clap::Args;
 use handstream::engine::{Delivery, FrontEndConfig, Watchdog};
 use handstream::event::{Event, FrameHands};
 use handstream::hand::HandModel;
+use handstream::source::Source;
 use handstream::source::synthetic::{SceneConfig, SyntheticScene};
 
 use super::accuracy::Accuracy;
@@ -43,12 +44,12 @@ impl DemoArgs {
         let truth: Vec<_> = (0..self.frames).map_while(|number| scene.truth(number)).collect();
         let camera = scene.camera().clone();
         let watchdog = Watchdog::default();
-        let run_info = Pipeline::run_info(&scene, &camera, &model, None);
+        let run_info = Pipeline::run_info(scene.info(), &camera, &model, None);
         let second_pass =
             self.second_pass.start(&model, &run_info, Delivery::Every, false, None, &watchdog)?;
         let pipeline = Pipeline {
-            camera,
-            source: Box::new(scene),
+            source: (Box::new(scene) as Box<dyn Source>).into(),
+            info: run_info,
             model,
             config: FrontEndConfig::default(),
             path: None,

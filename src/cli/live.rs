@@ -11,21 +11,28 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use handstream::detect::Search;
 use handstream::engine::{
-    Delivery, FrontEndConfig, HandFrontEnd, Run, SecondPass, Session, Supply, Watchdog,
+    Delivery, Device, FrontEnd, FrontEndConfig, HandFrontEnd, Run, SecondPass, Session, Supply, Watchdog,
 };
 use handstream::event::{Event, RunInfo};
+use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
+use handstream::haptic::{PlacementMode, StreamConfig};
 use handstream::source::{Source, SourceError, open};
 use handstream::view::live::LiveFeed;
 #[cfg(feature = "window")]
 use handstream::view::live::{LiveWindow, WindowOptions};
 
 use super::camera_request::CameraArgs;
+#[cfg(feature = "window")]
+use super::controls::Controls;
 use super::intrinsics::IntrinsicsArgs;
+use super::omnihands::OmniArgs;
+use super::profile::{Networks, ProfileName};
 use super::record::{RecordArgs, Recording};
 use super::second_pass::SecondPassArgs;
 use super::settings::Settings;
 use super::setup;
+use super::sources::taken_up_again;
 use super::workers::WorkerArgs;
 
 /// What a user types for the built-in scene, and how long it goes on.
@@ -54,6 +61,9 @@ pub struct LiveArgs {
     /// Most hands followed at once.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
     max_hands: u8,
+    /// What makes hands in metres; the key `p` goes on to the next that is set up.
+    #[arg(long, value_enum, default_value_t)]
+    profile: ProfileName,
     /// The picture is mirrored, as selfie cameras show it.
     #[arg(long)]
     mirrored: bool,
@@ -90,21 +100,28 @@ impl LiveArgs {
             camera: camera.clone(),
             hand_model: model.name().to_string(),
         };
-        let Settings { config, watchdog, .. } = self.settings();
+        let watchdog = self.watchdog(self.profile);
         let (delivery, limit) = (Delivery::Newest { paced }, self.frames);
         let second_pass = self.second_pass.start(&model, &run_info, delivery, false, limit, &watchdog)?;
         let second_pass = second_pass.map(SecondPass::left_when_stopped);
         #[cfg(feature = "window")]
         let refined = second_pass.is_some();
-        let front_end = HandFrontEnd::supply(&setup::models()?, &model, &camera, &config)?;
+        let make = self.maker(model.clone(), camera)?;
+        let front_end = make(self.profile)?;
+        #[cfg(feature = "window")]
+        let (front_end, exchange) = front_end.exchangeable();
 
         let stop = Arc::new(AtomicBool::new(false));
         let interrupted = stop.clone();
         ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
             .context("Ctrl-C cannot be caught on this system")?;
         let feed = Arc::new(screen.feed());
+        feed.set_profile(self.profile.name());
         let run = Run {
-            source: self.again(source, &model),
+            source: {
+                let (args, model) = (self.clone(), model.clone());
+                taken_up_again(source, move || args.source(&model))
+            },
             front_end,
             info: run_info.clone(),
             delivery,
@@ -112,15 +129,29 @@ impl LiveArgs {
             watchdog,
             stop: stop.clone(),
         };
-        let name = self.source.as_deref().unwrap_or_default();
-        let recording = self.record.start(name, &run.info, run.delivery)?;
+        let name = self.source.clone().unwrap_or_default();
+        let recording = self.record.start(&name, &run.info, run.delivery)?;
+        feed.set_recording(recording.as_ref().map(|recording| recording.path().display().to_string()));
         let recording = Arc::new(Mutex::new(recording));
         let session = Session::start(run, listener(feed.clone(), stop, self.frames, recording.clone()))?;
         match screen {
             #[cfg(feature = "window")]
             Screen::Window(window) => {
+                let args = self.clone();
+                let mut controls = Controls {
+                    source: name,
+                    run: run_info.clone(),
+                    delivery,
+                    feed: feed.clone(),
+                    exchange,
+                    make,
+                    watchdog: Box::new(move |profile| args.watchdog(profile)),
+                    profile: Arc::new(Mutex::new(self.profile)),
+                    recording: recording.clone(),
+                    closing: Vec::new(),
+                };
                 let options = self.window_options(refined);
-                window.show(run_info, model, feed.clone(), options)?;
+                window.show(run_info, model, feed.clone(), options, move |request| controls.ask(request))?;
             }
             Screen::None => print_numbers(&feed, &session),
         }
@@ -150,23 +181,41 @@ impl LiveArgs {
     }
 
     /// What the flags say of the hands of a run.
-    pub fn settings(&self) -> Settings {
-        let mut config = FrontEndConfig::default();
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn settings(&self) -> Result<Settings> {
+        let (model, config) = (Arc::new(HandModel::open()), self.config(self.profile)?);
+        Ok(Settings { model, config, path: None, watchdog: self.watchdog(self.profile) })
+    }
+
+    /// The front end with a profile.
+    fn config(&self, profile: ProfileName) -> Result<FrontEndConfig> {
+        let profile = profile.profile(&Networks {
+            stream: StreamConfig::default(),
+            placement: PlacementMode::default(),
+            checkpoint: None,
+            device: Device::default(),
+            omnihands: &OmniArgs::default(),
+        })?;
+        let mut config = FrontEndConfig { profile, pin: self.workers.pin(), ..FrontEndConfig::default() };
         config.tracker.max_hands = usize::from(self.max_hands);
         config.tracker.mirrored = self.mirrored;
         config.tracker.search = Search::Behind;
-        config.pin = self.workers.pin();
-        let watchdog = self.workers.watchdog(Watchdog::default());
-        Settings { model: Arc::new(HandModel::open()), config, path: None, watchdog }
+        Ok(config)
     }
 
-    /// The source, and a camera again whenever its thread has panicked or hangs.
-    fn again(&self, source: Box<dyn Source>, model: &Arc<HandModel>) -> Supply<Box<dyn Source>> {
-        if !source.info().live {
-            return source.into();
-        }
-        let (args, model) = (self.clone(), model.clone());
-        Supply::renewable(source, move || args.source(&model).map_err(|error| error.to_string()))
+    /// How long workers may take with a profile.
+    fn watchdog(&self, profile: ProfileName) -> Watchdog {
+        self.workers.watchdog(profile.watchdog())
+    }
+
+    /// Makes the front ends of each profile.
+    fn maker(&self, model: Arc<HandModel>, camera: CameraModel) -> Result<ProfileMaker> {
+        let (models, args) = (setup::models()?, self.clone());
+        Ok(Arc::new(move |profile| {
+            Ok(HandFrontEnd::supply(&models, &model, &camera, &args.config(profile)?)?)
+        }))
     }
 
     fn source(&self, model: &Arc<HandModel>) -> Result<Box<dyn Source>> {
@@ -180,6 +229,9 @@ impl LiveArgs {
         }
     }
 }
+
+/// Makes the front ends of a profile.
+pub type ProfileMaker = Arc<dyn Fn(ProfileName) -> Result<Supply<Box<dyn FrontEnd>>> + Send + Sync>;
 
 /// What the user looks at.
 enum Screen {
@@ -236,7 +288,12 @@ fn listener(
     let mut seen = 0;
     move |event| {
         if let Some(recording) = &mut *recording.lock().unwrap_or_else(PoisonError::into_inner) {
-            recording.event(event);
+            if let Some(wrong) = recording.event(event) {
+                feed.event(&wrong);
+            }
+            if recording.broke_off() {
+                feed.set_recording(None);
+            }
         }
         match event {
             Event::Frame { .. } => seen += 1,

@@ -5,6 +5,8 @@ mod accuracy;
 mod bench;
 mod camera_request;
 mod cameras;
+#[cfg(feature = "window")]
+mod controls;
 mod convert;
 #[cfg(feature = "render")]
 mod demo;
@@ -23,6 +25,7 @@ mod odometry;
 mod omnihands;
 mod own_files;
 mod pipeline;
+mod profile;
 mod progress;
 mod record;
 mod refine;
@@ -30,6 +33,7 @@ mod replay;
 mod second_pass;
 mod settings;
 mod setup;
+mod sources;
 mod track;
 mod workers;
 

@@ -1,6 +1,6 @@
 //! How `--profile omnihands` looks at a stream.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -28,6 +28,9 @@ enum LagName {
     Centre,
 }
 
+/// Frames from one of a window to the next, as in the released demo.
+const GAP: u8 = 10;
+
 #[derive(Args)]
 pub struct OmniArgs {
     /// --profile omnihands: whose relation between the hands.
@@ -38,8 +41,14 @@ pub struct OmniArgs {
     lag: LagName,
     /// --profile omnihands: the window of 9 takes every N-th frame. The released demo takes every 10th; the
     /// network was trained with every 5th.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=60))]
+    #[arg(long, value_name = "N", default_value_t = GAP, value_parser = clap::value_parser!(u8).range(1..=60))]
     gap: u8,
+}
+
+impl Default for OmniArgs {
+    fn default() -> Self {
+        Self { relation: RelationName::default(), lag: LagName::default(), gap: GAP }
+    }
 }
 
 impl OmniArgs {
@@ -47,9 +56,9 @@ impl OmniArgs {
     ///
     /// # Errors
     /// One sentence for the user.
-    pub fn choice(&self, checkpoint: Option<&PathBuf>) -> Result<PairNetworkChoice> {
+    pub fn choice(&self, checkpoint: Option<&Path>) -> Result<PairNetworkChoice> {
         let checkpoint = match checkpoint {
-            Some(path) => path.clone(),
+            Some(path) => path.to_owned(),
             None => OwnFiles::load(&DataFolder::locate()?)?.omnihands.context(
                 "--profile omnihands needs your own checkpoint: say where it lies once with `handstream setup \
                  --omnihands DIR`, or give it with --checkpoint FILE",

@@ -15,7 +15,7 @@ use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
 use handstream::output::{RunFiles, Summary};
 use handstream::slam::KnownPath;
-use handstream::source::Source;
+use handstream::source::{Source, SourceInfo};
 #[cfg(feature = "render")]
 use handstream::view::OverlayFilm;
 
@@ -27,9 +27,9 @@ use super::setup;
 /// One run, ready to start.
 pub struct Pipeline {
     /// Where the frames come from.
-    pub source: Box<dyn Source>,
-    /// The intrinsics in use.
-    pub camera: CameraModel,
+    pub source: Supply<Box<dyn Source>>,
+    /// What is known of the run, the intrinsics in use among it.
+    pub info: RunInfo,
     /// The hand to fit.
     pub model: Arc<HandModel>,
     /// Settings of the front end.
@@ -64,20 +64,19 @@ impl Pipeline {
         ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
             .context("Ctrl-C cannot be caught on this system")?;
 
-        let run_info = Self::run_info(&*self.source, &self.camera, &self.model, self.limit);
         let mut files = RunFiles::create(&self.out, self.second_pass.is_some())?;
         let film_path = self.out.join("overlay.mp4");
         let mut film = if self.overlay {
-            Some(OverlayFilm::create(&film_path, &run_info, self.model.clone(), self.second_pass.is_some())?)
+            Some(OverlayFilm::create(&film_path, &self.info, self.model.clone(), self.second_pass.is_some())?)
         } else {
             None
         };
         let mut progress = Progress::new();
         let (mut frames, mut last_warning) = (0, None);
         let run = Run {
-            source: self.source.into(),
+            source: self.source,
             front_end,
-            info: run_info,
+            info: self.info,
             delivery: self.delivery,
             second_pass: self.second_pass,
             watchdog: self.watchdog,
@@ -117,14 +116,13 @@ impl Pipeline {
         Ok(files.finish()?)
     }
 
-    /// What is known of a run of `source` that ends after `limit` frames.
+    /// What is known of a run of a source that ends after `limit` frames.
     pub fn run_info(
-        source: &dyn Source,
+        info: &SourceInfo,
         camera: &CameraModel,
         model: &HandModel,
         limit: Option<u64>,
     ) -> RunInfo {
-        let info = source.info();
         RunInfo {
             source: info.name.clone(),
             size: info.size,
@@ -137,7 +135,7 @@ impl Pipeline {
 
     /// The front end, and the next one should it fail.
     fn front_end(&self) -> Result<Supply<Box<dyn FrontEnd>>> {
-        let (files, model, camera) = (setup::models()?, self.model.clone(), self.camera.clone());
+        let (files, model, camera) = (setup::models()?, self.model.clone(), self.info.camera.clone());
         let (config, pauses) = (self.config.clone(), self.pauses.clone());
         let path = self.path.clone().map(|path| Arc::new(Mutex::new(path)));
         let make = move || -> Result<Box<dyn FrontEnd>, FrontEndError> {

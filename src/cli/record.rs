@@ -25,15 +25,32 @@ impl RecordArgs {
     /// One sentence for the user.
     pub fn start(&self, source: &str, run: &RunInfo, delivery: Delivery) -> Result<Option<Recording>> {
         let Some(path) = &self.record else { return Ok(None) };
-        let film = Path::new(source);
-        let pictures = match film.is_file() && !ImagesSource::reads(film) {
-            true => PicturesFrom::File(RecordedFile::of(film)?),
-            false => PicturesFrom::Here,
-        };
-        let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-        let head = RecordingHead::new(run, arguments.collect(), pictures, delivery != Delivery::Every);
-        Ok(Some(Recording { recorder: Recorder::start(path, &head, delivery)?, path: path.clone() }))
+        let head = head(source, run, delivery, typed())?;
+        Ok(Some(Recording::start(path, &head, delivery)?))
     }
+}
+
+/// What the user typed after the program's name.
+pub fn typed() -> Vec<String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
+}
+
+/// The head of a recording of a run from `source` that `arguments` would start.
+///
+/// # Errors
+/// One sentence for the user.
+pub fn head(
+    source: &str,
+    run: &RunInfo,
+    delivery: Delivery,
+    arguments: Vec<String>,
+) -> Result<RecordingHead> {
+    let film = Path::new(source);
+    let pictures = match film.is_file() && !ImagesSource::reads(film) {
+        true => PicturesFrom::File(RecordedFile::of(film)?),
+        false => PicturesFrom::Here,
+    };
+    Ok(RecordingHead::new(run, arguments, pictures, delivery != Delivery::Every))
 }
 
 /// A recording that goes on.
@@ -43,13 +60,33 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Takes one event and says what goes wrong with the recording.
-    pub fn event(&mut self, event: &Event) {
-        match self.recorder.event(event) {
+    /// Starts the file at `path`.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    pub fn start(path: &Path, head: &RecordingHead, delivery: Delivery) -> Result<Self> {
+        Ok(Self { recorder: Recorder::start(path, head, delivery)?, path: path.to_owned() })
+    }
+
+    /// Takes one event; says on the terminal what goes wrong with the recording, and gives it back.
+    pub fn event(&mut self, event: &Event) -> Option<Event> {
+        let wrong = self.recorder.event(event);
+        match &wrong {
             Some(Event::Warning(sentence)) => eprintln!("warning: {sentence}"),
             Some(Event::Trouble(trouble)) => eprintln!("warning: {trouble}"),
             _ => {}
         }
+        wrong
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it has broken off, for example because the disk is full.
+    pub fn broke_off(&self) -> bool {
+        self.recorder.broke_off()
     }
 
     /// Closes the recording and says what is in it.

@@ -36,7 +36,7 @@ impl ReplayArgs {
         let command = Cli::try_parse_from(typed).map(|cli| cli.command);
         let (settings, then) = match command {
             Ok(Command::Track(args)) => (args.settings(head.fps, head.live)?, Some(args)),
-            Ok(Command::Live(args)) => (args.settings(), None),
+            Ok(Command::Live(args)) => (args.settings()?, None),
             _ => bail!(
                 "{} was recorded by `handstream {}`, which this version does not understand: use version {}",
                 self.recording.display(),
@@ -72,7 +72,7 @@ impl ReplayArgs {
         print!("{summary}");
         println!("results in {}", self.out.display());
         let both = both.lock().unwrap_or_else(PoisonError::into_inner);
-        both.verdict().with_context(|| match different.is_empty() {
+        both.verdict(head.begun_later).with_context(|| match different.is_empty() {
             true => "the run is not the same".to_owned(),
             false => format!("the run is not the same ({})", different.join("; ")),
         })
@@ -121,8 +121,17 @@ impl Comparison {
         }
     }
 
-    /// Whether all hands are the same.
-    fn verdict(&self) -> Result<()> {
+    /// Whether all hands are the same, as they must be unless the recording was `begun_later` than its run.
+    fn verdict(&self, begun_later: bool) -> Result<()> {
+        if begun_later && !self.differ.is_empty() {
+            println!(
+                "{} frames have the same hands as recorded, bit for bit, and {} others: the recording began in the middle \
+                 of a run, whose front end knew earlier frames",
+                self.same,
+                self.differ.len()
+            );
+            return Ok(());
+        }
         if let Some(first) = self.differ.first() {
             let why = match self.missing {
                 0 => String::new(),

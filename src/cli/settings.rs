@@ -41,11 +41,11 @@ impl Settings {
         overlay: bool,
     ) -> Result<Pipeline> {
         let delivery = Delivery::Every;
-        let run = Pipeline::run_info(&*source, &camera, &self.model, None);
+        let run = Pipeline::run_info(source.info(), &camera, &self.model, None);
         let second_pass = track.map(|track| self.second_pass(track, &run, delivery)).transpose()?;
         Ok(Pipeline {
-            source,
-            camera,
+            source: source.into(),
+            info: run,
             model: self.model,
             config: self.config,
             path: self.path,

@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
-use handstream::engine::{Delivery, FrontEndConfig, PictureNetwork, Profile, Watchdog};
+use handstream::engine::{Delivery, FrontEndConfig, Profile};
 use handstream::event::Event;
 use handstream::hand::{HandModel, TipVertices};
-use handstream::haptic::full::{DecoderForm, FullConfig};
-use handstream::haptic::{LiteConfig, PlacementMode, StreamConfig};
+use handstream::haptic::{PlacementMode, StreamConfig};
 use handstream::home::{DataFolder, OwnFiles};
 use handstream::source::{Source, open};
 
@@ -21,24 +19,12 @@ use super::intrinsics::IntrinsicsArgs;
 use super::known_path::KnownPathArgs;
 use super::omnihands::OmniArgs;
 use super::pipeline::Pipeline;
+use super::profile::{Networks, ProfileName};
 use super::record::{RecordArgs, Recording};
 use super::second_pass::SecondPassArgs;
 use super::settings::Settings;
+use super::sources::taken_up_again;
 use super::workers::WorkerArgs;
-
-/// What makes hands in metres, as a user types it.
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum ProfileName {
-    /// The window transformer on key points, then the fit.
-    #[default]
-    Lite,
-    /// The fit alone.
-    Direct,
-    /// Your own HaPTIC or HaMeR checkpoint, on pictures, as released.
-    Haptic,
-    /// Your own OmniHands checkpoint: two hands that see each other, as released.
-    Omnihands,
-}
 
 /// How depths come together, as a user types it.
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -64,8 +50,6 @@ enum TipsName {
 
 /// What a user types for the built-in hand.
 pub const OPEN: &str = "open";
-/// Longest time for a frame of --profile haptic or omnihands.
-const HAPTIC_PATIENCE: Duration = Duration::from_secs(300);
 /// What a user types for the built-in scene.
 const SYNTHETIC: &str = "synthetic";
 
@@ -147,13 +131,14 @@ impl TrackArgs {
             (false, true) => Delivery::Newest { paced: true },
             (false, false) => Delivery::Every,
         };
-        let run_info = Pipeline::run_info(&*source, &camera, &model, self.frames);
+        let run_info = Pipeline::run_info(info, &camera, &model, self.frames);
         let settings = self.settings_with(model, info.fps, delivery != Delivery::Every)?;
         let second_pass = settings.second_pass(&self, &run_info, delivery)?;
         let mut recording = self.record.start(&self.source, &run_info, delivery)?;
+        let (name, options) = (self.source.clone(), self.camera.options());
         let pipeline = Pipeline {
-            source,
-            camera,
+            source: taken_up_again(source, move || Ok(open(&name, &options)?)),
+            info: run_info,
             model: settings.model,
             config: settings.config,
             path: settings.path,
@@ -169,7 +154,8 @@ impl TrackArgs {
         let summary = pipeline.run(|event| {
             placed |= matches!(event, Event::Frame { hands, .. } if hands.world_from_camera.is_some());
             if let Some(recording) = &mut recording {
-                recording.event(event);
+                // It has said itself what goes wrong.
+                let _ = recording.event(event);
             }
         })?;
         if let Some(file) = self.known_path.file().filter(|_| !placed) {
@@ -208,17 +194,7 @@ impl TrackArgs {
         config.fit.shape.hand_length_mm = self.hand_length;
         config.pin = self.workers.pin();
         let path = self.known_path.read(fps)?;
-        Ok(Settings { model, config, path, watchdog: self.workers.watchdog(self.patience()) })
-    }
-
-    /// A ViT-H on a processor takes seconds for a frame.
-    fn patience(&self) -> Watchdog {
-        match self.profile {
-            ProfileName::Lite | ProfileName::Direct => Watchdog::default(),
-            ProfileName::Haptic | ProfileName::Omnihands => {
-                Watchdog { front_end: Some(HAPTIC_PATIENCE), ..Watchdog::default() }
-            }
-        }
+        Ok(Settings { model, config, path, watchdog: self.workers.watchdog(self.profile.watchdog()) })
     }
 
     fn model(&self) -> Result<HandModel> {
@@ -243,29 +219,9 @@ impl TrackArgs {
             PlacementName::Chained => PlacementMode::Chained,
             PlacementName::Weak2full => PlacementMode::WeakToFull,
         };
-        let device = self.device.device(matches!(self.profile, ProfileName::Haptic))?;
-        Ok(match self.profile {
-            ProfileName::Direct => Profile::Direct,
-            ProfileName::Lite => Profile::Lite(LiteConfig { stream, placement }),
-            ProfileName::Omnihands => Profile::OmniHands(self.omnihands.choice(self.checkpoint.as_ref())?),
-            ProfileName::Haptic => Profile::Haptic(PictureNetwork {
-                checkpoint: self.checkpoint()?,
-                form: DecoderForm::Absorbed,
-                device,
-                stream: FullConfig { stream, placement, ..FullConfig::default() },
-            }),
-        })
-    }
-
-    fn checkpoint(&self) -> Result<PathBuf> {
-        if let Some(path) = &self.checkpoint {
-            return Ok(path.clone());
-        }
-        let own = OwnFiles::load(&DataFolder::locate()?)?;
-        own.haptic.or(own.hamer).context(
-            "--profile haptic needs your own checkpoint: say where it lies once with `handstream setup --haptic \
-             DIR` (or --hamer DIR), or give it with --checkpoint FILE",
-        )
+        let device = self.device.device(self.profile == ProfileName::Haptic)?;
+        let (checkpoint, omnihands) = (self.checkpoint.as_deref(), &self.omnihands);
+        self.profile.profile(&Networks { stream, placement, checkpoint, device, omnihands })
     }
 
     fn source(&self, model: &Arc<HandModel>) -> Result<Box<dyn Source>> {

@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::capture::{Capture, Captured, Delivery, Note};
+use super::exchange::Exchanged;
 use super::held_back::HeldBack;
 use super::run::{FrontEnd, Processed};
 use super::supply::Supply;
@@ -50,8 +51,18 @@ struct Shared {
     delivery: Delivery,
     stop: Arc<AtomicBool>,
     watchdog: Watchdog,
+    /// Longest time for one frame of the front end that is at work.
+    patience: Mutex<Option<Duration>>,
     /// Frames that went well.
     done: AtomicU64,
+    /// One more than the highest track number given out.
+    next_track: AtomicU32,
+}
+
+/// A front end at work, and its frames that wait to be told.
+struct AtHand {
+    front_end: Box<dyn FrontEnd>,
+    held: HeldBack,
 }
 
 impl Crew {
@@ -71,8 +82,10 @@ impl Crew {
             post: Post { messages, live: delivery != Delivery::Every, unseen: AtomicU64::new(0) },
             delivery,
             stop,
+            patience: Mutex::new(watchdog.front_end),
             watchdog,
             done: AtomicU64::new(0),
+            next_track: AtomicU32::new(0),
         });
         let thread = Some(spawn(&shared, 0));
         (Self { shared, thread, restarts_at: (0, 0) }, inbox)
@@ -80,7 +93,7 @@ impl Crew {
 
     /// Replaces a thread that hangs; what is to be told of it. With [`Recovery::Gone`] nothing more will come.
     pub fn look(&mut self) -> Option<Trouble> {
-        let limit = self.shared.watchdog.front_end;
+        let limit = *lock(&self.shared.patience);
         let (worker, sequence, took) = self.shared.at_work.replace_overdue(limit)?;
         // The thread is left behind: it holds its own share of everything.
         self.thread = None;
@@ -132,8 +145,7 @@ enum Outcome {
 impl Shared {
     /// Takes frames from the capture until there are none; false where this thread was left behind meanwhile.
     fn work(&self, worker: u64) -> bool {
-        let Some(mut front_end) = self.another() else { return true };
-        let mut held = HeldBack::new(front_end.look_ahead());
+        let Some(mut at_hand) = self.another() else { return true };
         let mut failures = 0;
         loop {
             let next = lock(&self.capture).as_mut().and_then(Capture::next_frame);
@@ -144,7 +156,10 @@ impl Shared {
                     Some(Err(Note::Error(error))) => self.post.event(Event::Warning(error.to_string())),
                     Some(Err(Note::Trouble(trouble))) => self.post.event(Event::Trouble(trouble)),
                     Some(Ok(Captured { frame, captured })) => {
-                        match self.frame(worker, &mut *front_end, &frame, captured, &mut held) {
+                        if let Some(other) = self.exchanged(&mut at_hand) {
+                            put_away(std::mem::replace(&mut at_hand, other));
+                        }
+                        match self.frame(worker, &mut at_hand, &frame, captured) {
                             Outcome::LeftBehind => return false,
                             Outcome::Done { told } => {
                                 failures = 0;
@@ -153,14 +168,12 @@ impl Shared {
                             }
                             Outcome::Panicked(words) => {
                                 failures += 1;
-                                // What it left behind may panic again while it is put away.
-                                let _ = catch_unwind(AssertUnwindSafe(|| drop(front_end)));
-                                let told = self.publish(&mut held, true);
+                                let told = self.publish(&mut at_hand.held, true);
+                                put_away(at_hand);
                                 match self.after_panic(words, frame.sequence, failures) {
-                                    Some(another) => front_end = another,
+                                    Some(another) => at_hand = another,
                                     None => return true,
                                 }
-                                held = HeldBack::new(front_end.look_ahead());
                                 told
                             }
                         }
@@ -170,19 +183,40 @@ impl Shared {
                 break;
             }
         }
-        held.settle(catch_unwind(AssertUnwindSafe(|| front_end.finish())).unwrap_or_default());
-        self.publish(&mut held, true);
+        self.settle(&mut at_hand);
         true
+    }
+
+    /// Tells of the frames that still wait.
+    fn settle(&self, AtHand { front_end, held }: &mut AtHand) {
+        held.settle(catch_unwind(AssertUnwindSafe(|| front_end.finish())).unwrap_or_default());
+        self.publish(held, true);
+    }
+
+    /// What takes over between two frames, where another was put in the place of the front end's supply; the frames of
+    /// the old one are told first.
+    fn exchanged(&self, at_hand: &mut AtHand) -> Option<AtHand> {
+        let exchanged = lock(&self.supply).exchanged()?;
+        match exchanged {
+            Ok(Exchanged { patience }) => {
+                self.settle(at_hand);
+                *lock(&self.patience) = patience;
+                self.another()
+            }
+            Err(sentence) => {
+                self.post.event(Event::Warning(sentence));
+                None
+            }
+        }
     }
 
     /// A frame's way through the front end.
     fn frame(
         &self,
         worker: u64,
-        front_end: &mut dyn FrontEnd,
+        AtHand { front_end, held }: &mut AtHand,
         frame: &Arc<Frame>,
         captured: Instant,
-        held: &mut HeldBack,
     ) -> Outcome {
         if !self.at_work.begin(worker, frame.sequence) {
             return Outcome::LeftBehind;
@@ -207,7 +241,7 @@ impl Shared {
             if !self.at_work.begin(worker, frame.sequence) {
                 return Outcome::LeftBehind;
             }
-            let behind = catch_unwind(AssertUnwindSafe(|| self.behind(front_end, frame)));
+            let behind = catch_unwind(AssertUnwindSafe(|| self.behind(&mut **front_end, frame)));
             if !self.at_work.end(worker) {
                 return Outcome::LeftBehind;
             }
@@ -221,6 +255,8 @@ impl Shared {
     /// Takes in what the front end made of a frame; false when the listener is gone.
     fn hold(&self, frame: &Arc<Frame>, processed: Processed, since: Instant, held: &mut HeldBack) -> bool {
         let Processed { hands, world_from_camera, stages, warning, settled } = processed;
+        let highest = hands.iter().map(|hand| held.in_run(hand.track).0.saturating_add(1)).max();
+        self.next_track.fetch_max(highest.unwrap_or(0), Ordering::Relaxed);
         let hands = FrameHands {
             sequence: frame.sequence,
             timestamp: frame.timestamp,
@@ -245,13 +281,15 @@ impl Shared {
     }
 
     /// The next front end of the supply; what keeps it from being made is told.
-    fn another(&self) -> Option<Box<dyn FrontEnd>> {
+    fn another(&self) -> Option<AtHand> {
         let next = lock(&self.supply).next()?;
-        next.map_err(|sentence| self.post.event(Event::Warning(sentence))).ok()
+        let front_end = next.map_err(|sentence| self.post.event(Event::Warning(sentence))).ok()?;
+        let held = HeldBack::new(front_end.look_ahead(), self.next_track.load(Ordering::Relaxed));
+        Some(AtHand { front_end, held })
     }
 
     /// Tells of a panic; the front end that goes on.
-    fn after_panic(&self, words: String, sequence: u64, failures: u32) -> Option<Box<dyn FrontEnd>> {
+    fn after_panic(&self, words: String, sequence: u64, failures: u32) -> Option<AtHand> {
         let another = (failures <= self.watchdog.most_restarts).then(|| self.another()).flatten();
         let recovery = if another.is_some() { Recovery::Restarted } else { Recovery::Gone };
         let failure = WorkerFailure::Panicked(words);
@@ -292,6 +330,11 @@ impl Shared {
         // With the listener gone nobody needs to know.
         let _ = self.post.messages.send(Message::Ended { stopped });
     }
+}
+
+/// What a front end leaves behind may panic once more while it is put away.
+fn put_away(at_hand: AtHand) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(at_hand)));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

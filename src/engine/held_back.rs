@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::run::SettledHand;
-use crate::event::{Event, FrameHands};
+use crate::event::{Event, FrameHands, TrackId};
 use crate::frame::Frame;
 
-/// Frames between the front end and the listener: none for a front end that does not look ahead.
+/// Frames between one front end and the listener: none for a front end that does not look ahead.
 pub(super) struct HeldBack {
     look_ahead: usize,
+    /// Tracks of the front ends before: numbers are never used twice in a run.
+    tracks_before: u32,
     frames: VecDeque<Held>,
 }
 
@@ -23,22 +25,30 @@ struct Held {
 }
 
 impl HeldBack {
-    /// Holds every frame back until `look_ahead` more have come.
-    pub fn new(look_ahead: usize) -> Self {
-        Self { look_ahead, frames: VecDeque::new() }
+    /// Holds every frame back until `look_ahead` more have come; the front end's first track is `tracks_before`.
+    pub fn new(look_ahead: usize, tracks_before: u32) -> Self {
+        Self { look_ahead, tracks_before, frames: VecDeque::new() }
     }
 
     /// Takes in the next frame.
-    pub fn push(&mut self, frame: Arc<Frame>, hands: FrameHands, since: Instant) {
+    pub fn push(&mut self, frame: Arc<Frame>, mut hands: FrameHands, since: Instant) {
+        for hand in &mut hands.hands {
+            hand.track = self.in_run(hand.track);
+        }
         self.frames.push_back(Held { frame, hands, since });
+    }
+
+    /// The number in the run of a front end's track.
+    pub fn in_run(&self, track: TrackId) -> TrackId {
+        TrackId(track.0.saturating_add(self.tracks_before))
     }
 
     /// Puts what was said later of frames that wait in the place of what was said at first.
     pub fn settle(&mut self, settled: Vec<SettledHand>) {
         for hand in settled {
+            let track = self.in_run(hand.track);
             let frame = self.frames.iter_mut().find(|held| held.hands.sequence == hand.sequence);
-            let first =
-                frame.and_then(|held| held.hands.hands.iter_mut().find(|first| first.track == hand.track));
+            let first = frame.and_then(|held| held.hands.hands.iter_mut().find(|first| first.track == track));
             if let Some(first) = first {
                 first.pose = hand.pose;
                 first.joints_camera = hand.joints_camera;
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_frame_leaves_with_what_was_said_later_when_enough_have_followed() {
-        let mut held = HeldBack::new(2);
+        let mut held = HeldBack::new(2, 0);
         let settled = |sequence, track, x| SettledHand {
             sequence,
             track: TrackId(track),
@@ -129,8 +139,17 @@ mod tests {
 
     #[test]
     fn without_looking_ahead_no_frame_waits() {
-        let mut held = HeldBack::new(0);
+        let mut held = HeldBack::new(0, 0);
         push(&mut held, 3);
         assert_eq!(next(&mut held, false), Some((3, 0.0)));
+    }
+
+    #[test]
+    fn tracks_are_counted_on_from_those_of_earlier_front_ends() {
+        let mut held = HeldBack::new(0, 5);
+        push(&mut held, 3);
+        assert!(
+            matches!(held.next(false), Some(Event::Frame { hands, .. }) if hands.hands[0].track == TrackId(12))
+        );
     }
 }

@@ -11,6 +11,7 @@ mod background;
 mod capture;
 mod crew;
 mod device;
+mod exchange;
 mod fitted;
 mod front_end;
 mod gate;
@@ -37,6 +38,7 @@ pub use as_paused::AsPaused;
 pub use background::BackgroundThread;
 pub use capture::Delivery;
 pub use device::Device;
+pub use exchange::Exchange;
 pub use front_end::{
     FrontEndConfig, FrontEndError, HandFrontEnd, PairNetworkChoice, PictureNetwork, Profile,
 };

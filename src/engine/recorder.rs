@@ -95,6 +95,11 @@ impl Recorder {
         }
     }
 
+    /// Whether the thread is gone, although the run goes on.
+    pub fn broke_off(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Writes what still waits and closes the file.
     ///
     /// # Errors

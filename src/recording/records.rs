@@ -41,6 +41,9 @@ pub struct RecordingHead {
     pub pictures: PicturesFrom,
     /// Whether the newest frame won, as with a camera.
     pub live: bool,
+    /// Whether the run had been going on when the recording began: the front end then knew earlier frames.
+    #[serde(default)]
+    pub begun_later: bool,
 }
 
 /// Where the pictures of a recording are.
@@ -118,6 +121,7 @@ impl RecordingHead {
             hand_model: run.hand_model.clone(),
             pictures,
             live,
+            begun_later: false,
         }
     }
 

@@ -1,8 +1,12 @@
 //! The graphics device: which driver draws, and what goes wrong with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::frame::PictureSize;
+
+/// Longest wait for one picture; a device that takes longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a picture could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +121,13 @@ impl Gpu {
             report.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
         }));
         Ok(Self { device, queue, adapter: name, software, fault })
+    }
+
+    /// Waits until the device is through with what was submitted.
+    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), RenderError> {
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
+        self.device.poll(wait).map_err(|error| RenderError::Drawing(error.to_string()))?;
+        self.check_fault()
     }
 
     /// Refuses sizes that the device has no texture for.

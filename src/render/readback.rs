@@ -1,13 +1,9 @@
 //! Drawn pictures on their way back to the program.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use super::device::{Gpu, RenderError, extent};
 use crate::frame::PictureSize;
-
-/// Longest wait for one picture; a device that takes longer is stuck.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Buffers between device and program, used again and again.
 pub(super) struct Readback {
@@ -78,9 +74,7 @@ impl PendingPicture {
     /// # Errors
     /// [`RenderError::Drawing`] when the device failed or is stuck.
     pub fn wait(self) -> Result<Vec<u8>, RenderError> {
-        let wait = wgpu::PollType::Wait { submission_index: Some(self.submission), timeout: Some(TIMEOUT) };
-        self.gpu.device.poll(wait).map_err(|error| RenderError::Drawing(error.to_string()))?;
-        self.gpu.check_fault()?;
+        self.gpu.wait(self.submission)?;
         let mut rgb = Vec::with_capacity(self.size.rgb_bytes());
         {
             let view =

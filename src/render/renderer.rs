@@ -130,6 +130,11 @@ impl Renderer {
         Ok(())
     }
 
+    /// Whether the processor itself draws.
+    pub fn in_software(&self) -> bool {
+        self.gpu.software
+    }
+
     /// Name of the device that draws.
     pub fn adapter(&self) -> &str {
         &self.gpu.adapter
@@ -176,6 +181,16 @@ impl Renderer {
         self.gpu.queue.present(picture);
         self.gpu.check_fault()?;
         Ok(true)
+    }
+
+    /// Draws a scene and waits until it is drawn; nobody sees it.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], or when the driver fails.
+    pub fn draw_unread(&mut self, scene: &Scene) -> Result<(), RenderError> {
+        let commands = self.record(scene)?;
+        let submission = self.gpu.queue.submit([commands.finish()]);
+        self.gpu.wait(submission)
     }
 
     /// Fits `screen` to a window that is now `size` pixels large.
@@ -273,7 +288,7 @@ mod tests {
         let corners = [[-0.25, -0.1, 0.6], [0.3, -0.05, 0.8], [-0.05, 0.12, 0.5]].map(Vector3::from);
         let paint = Paint::Plain(Colour::rgb(250, 40, 40));
         let mesh = Mesh::smooth(corners.to_vec(), Arc::from([[0, 1, 2]]), paint);
-        let picture = renderer.draw(&Scene { panels: vec![panel(camera.clone(), vec![&mesh])] }).unwrap();
+        let picture = renderer.draw(&Scene::of(vec![panel(camera.clone(), vec![&mesh])])).unwrap();
         let centre = corners.iter().sum::<Vector3<f32>>() / 3.0;
         for corner in corners {
             let pixel = |point: Vector3<f32>| {
@@ -302,8 +317,8 @@ mod tests {
         let at_sides = [plain.view.project(point, SIZE), mirrored.view.project(point, SIZE)];
         let [left, right] = at_sides.map(|pixel| pixel.unwrap().x);
         assert!((left + right - (SIZE.width as f32 - 1.0)).abs() < 1e-3);
-        let plain = renderer.draw(&Scene { panels: vec![plain] }).unwrap();
-        let mirrored = renderer.draw(&Scene { panels: vec![mirrored] }).unwrap();
+        let plain = renderer.draw(&Scene::of(vec![plain])).unwrap();
+        let mirrored = renderer.draw(&Scene::of(vec![mirrored])).unwrap();
         let all = (0..SIZE.height).flat_map(|y| (0..SIZE.width).map(move |x| (x, y)));
         let differ = |&(x, y): &(usize, usize)| {
             let (a, b) = (at(&plain, x, y), at(&mirrored, SIZE.width - 1 - x, y));
@@ -318,7 +333,7 @@ mod tests {
     fn a_resized_renderer_draws_pictures_of_the_new_size() {
         let Some(mut renderer) = renderer() else { return };
         renderer.resize(PictureSize::new(70, 50)).unwrap();
-        let picture = renderer.draw(&Scene { panels: vec![panel(lens(), Vec::new())] }).unwrap();
+        let picture = renderer.draw(&Scene::of(vec![panel(lens(), Vec::new())])).unwrap();
         assert_eq!((renderer.size(), picture.len()), (PictureSize::new(70, 50), 70 * 50 * 3));
         assert_eq!(picture[..3], [0, 0, 200]);
         assert!(renderer.resize(PictureSize::new(0, 50)).is_err());
@@ -332,7 +347,7 @@ mod tests {
             Mesh::smooth(corners.to_vec(), Arc::from([[0, 1, 2]]), Paint::Plain(colour))
         };
         let (near, far) = (wall(0.5, Colour::rgb(0, 255, 0)), wall(0.9, Colour::rgb(255, 0, 0)));
-        let scene = Scene { panels: vec![panel(CameraModel::from_fov(60.0, SIZE), vec![&near, &far])] };
+        let scene = Scene::of(vec![panel(CameraModel::from_fov(60.0, SIZE), vec![&near, &far])]);
         let [red, green, _] = at(&renderer.draw(&scene).unwrap(), 48, 32);
         assert!(green > red);
     }
@@ -348,7 +363,7 @@ mod tests {
             vec![Stroke::line(Pixel::new(10.0, 32.0), Pixel::new(90.0, 32.0), 3.0, Colour::rgb(255, 0, 0))];
         let mut right = panel(CameraModel::from_fov(60.0, SIZE), Vec::new());
         right.area = Area { x: 48, ..left.area };
-        let picture = renderer.draw(&Scene { panels: vec![right, left] }).unwrap();
+        let picture = renderer.draw(&Scene::of(vec![right, left])).unwrap();
         assert_eq!(at(&picture, 2, 0), [10, 20, 30]);
         assert_eq!(at(&picture, 30, 32), [255, 0, 0]);
         assert_eq!(at(&picture, 47, 32), [255, 0, 0]);
@@ -361,7 +376,7 @@ mod tests {
         let mut mesh =
             Mesh::smooth(vec![Vector3::z(); 3], Arc::from([[0, 1, 2]]), Paint::Plain(Colour::rgb(1, 1, 1)));
         mesh.faces = Arc::from([[0, 1, 3]]);
-        let scene = Scene { panels: vec![panel(lens(), vec![&mesh])] };
+        let scene = Scene::of(vec![panel(lens(), vec![&mesh])]);
         assert!(matches!(renderer.draw(&scene), Err(RenderError::Mesh { .. })));
     }
 }

@@ -35,6 +35,13 @@ pub struct Scene<'a> {
     pub panels: Vec<Panel<'a>>,
 }
 
+impl<'a> Scene<'a> {
+    /// A picture of these panels alone.
+    pub fn of(panels: Vec<Panel<'a>>) -> Self {
+        Self { panels }
+    }
+}
+
 /// A rectangle of the picture in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {

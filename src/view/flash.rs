@@ -103,7 +103,7 @@ impl Open {
             meshes: Vec::new(),
             over: Vec::new(),
         };
-        Ok(self.renderer.show(&Scene { panels: vec![panel] }, &mut self.screen)?)
+        Ok(self.renderer.show(&Scene::of(vec![panel]), &mut self.screen)?)
     }
 }
 

@@ -56,7 +56,7 @@ impl Overlay {
     pub fn submit(&mut self, frame: &Frame, hands: &FrameHands) -> Result<PendingPicture, RenderError> {
         self.scene.advance(hands);
         let meshes = self.scene.meshes(hands);
-        self.renderer.submit(&Scene { panels: self.scene.panels(frame, hands, &meshes) })
+        self.renderer.submit(&Scene::of(self.scene.panels(frame, hands, &meshes)))
     }
 
     /// Takes frames that the second pass is through with.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
-use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, Watchdog};
+use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, Recorded, Recorder, Watchdog};
 use handstream::event::RunInfo;
 use handstream::hand::HandModel;
+use handstream::recording::{PicturesFrom, RecordingHead};
 use handstream::source::{OpenOptions, open};
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use super::paced::{FrameTimes, Pace, PacedRun, TOTAL, WARM_UP, replay};
 use super::report::{self, Heading, Plotted};
 use super::statistics::{PARTS, Samples};
 use crate::cli::intrinsics::IntrinsicsArgs;
+use crate::cli::record::typed;
 use crate::cli::second_pass::SecondPassArgs;
 use crate::cli::setup;
 
@@ -27,6 +29,7 @@ const SECOND: f64 = 1e3;
 /// Names of the two ways to replay.
 const IDLE: &str = "background idle";
 const BUSY: &str = "background busy";
+const RECORDED: &str = "background busy, recorded";
 /// Hands that both programs follow at most.
 const MOST_HANDS: usize = 2;
 
@@ -55,6 +58,9 @@ pub struct LatencyArgs {
     /// When the picture is searched for hands not followed yet.
     #[arg(long, value_enum, default_value_t)]
     search: SearchName,
+    /// Also replay with the background busy while the run is recorded here with its pictures, as a camera's is.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Also replay the same pictures to another program, in turns with ours.
     #[arg(long, value_enum)]
     vs: Option<Rival>,
@@ -130,8 +136,11 @@ impl LatencyArgs {
         };
         let mut measured = Measured::default();
         for _ in 0..self.rounds {
-            measured.idle.extend(self.replay(&film, Background::Idle)?);
-            measured.busy.extend(self.replay(&film, Background::Busy)?);
+            measured.idle.extend(self.replay(&film, Background::Idle, None)?);
+            measured.busy.extend(self.replay(&film, Background::Busy, None)?);
+            if let Some(path) = &self.record {
+                measured.recorded.extend(self.replay(&film, Background::Busy, Some(path))?);
+            }
             if let Some(rival) = &mut rival {
                 measured.mediapipe.extend(rival.replay(f64::from(self.fps))?);
             }
@@ -146,6 +155,11 @@ impl LatencyArgs {
         let json = self.results(film, &measured, deadline);
         print_table(IDLE, &measured.idle, deadline);
         print_table(BUSY, &measured.busy, deadline);
+        if let Some(Recorded { frames, missing, bytes }) = measured.recorded.recorded {
+            print_table(RECORDED, &measured.recorded, deadline);
+            let rate = bytes as f64 / measured.recorded.wall.max(f64::MIN_POSITIVE) / 1e6;
+            println!("  {frames} frames recorded, {missing} missing, {rate:.1} MB/s");
+        }
         if let Some(version) = &measured.version {
             let times: Samples = measured.mediapipe.iter().map(|answer| answer.took).collect();
             print!("  {:<12}", "mediapipe");
@@ -179,8 +193,8 @@ impl LatencyArgs {
         }
     }
 
-    /// One replay with a fresh front end.
-    fn replay(&self, film: &Film, background: Background) -> Result<PacedRun> {
+    /// One replay with a fresh front end, recorded to the file that is given.
+    fn replay(&self, film: &Film, background: Background, record: Option<&PathBuf>) -> Result<PacedRun> {
         let fps = f64::from(self.fps);
         let model = Arc::new(HandModel::open());
         let camera = self.intrinsics.camera(&film.info)?;
@@ -192,16 +206,16 @@ impl LatencyArgs {
             camera: camera.clone(),
             hand_model: model.name().to_string(),
         };
+        let delivery = Delivery::Newest { paced: true };
         let second_pass = match background {
             Background::Idle => None,
             Background::Busy => {
-                let delivery = Delivery::Newest { paced: true };
-                {
-                    let watchdog = Watchdog::default();
-                    self.second_pass.start(&model, &run_info, delivery, false, None, &watchdog)?
-                }
+                let watchdog = Watchdog::default();
+                self.second_pass.start(&model, &run_info, delivery, false, None, &watchdog)?
             }
         };
+        let head = RecordingHead::new(&run_info, typed(), PicturesFrom::Here, true);
+        let recorder = record.map(|path| Recorder::start(path, &head, delivery)).transpose()?;
         let models = setup::models()?;
         let mut config = FrontEndConfig::default();
         config.tracker.search = self.search.into();
@@ -209,11 +223,11 @@ impl LatencyArgs {
         let front_end = HandFrontEnd::new(&models, model, camera, config)?;
         let abreast = self.search == SearchName::WithFrame;
         let pace = Pace { fps, read_rate: f64::from(self.read_rate), abreast };
-        replay(film, run_info, Box::new(front_end), second_pass, pace)
+        replay(film, run_info, Box::new(front_end), second_pass, recorder, pace)
     }
 
     fn results(&self, film: &Film, measured: &Measured, deadline: f64) -> Value {
-        let Measured { idle, busy, mediapipe, version } = measured;
+        let Measured { idle, busy, recorded, mediapipe, version } = measured;
         let mut results = busy.json(deadline);
         let total = |run: &PacedRun, part| run.samples(TOTAL).quantile(part);
         let rival = version.as_ref().map(|version| {
@@ -239,6 +253,7 @@ impl LatencyArgs {
             "warm_up_frames": WARM_UP,
             "idle": idle.json(deadline),
             "busy_to_idle_p99": rounded(busy_to_idle),
+            "recorded": recorded.recorded.map(|_| recorded.json(deadline)),
             "mediapipe": rival,
             "source": film.info.name,
             "picture": film.info.size.to_string(),
@@ -261,6 +276,8 @@ impl LatencyArgs {
 struct Measured {
     idle: PacedRun,
     busy: PacedRun,
+    /// As busy, with a recording beside it.
+    recorded: PacedRun,
     mediapipe: Vec<Answer>,
     /// Version of the rival, if it took part.
     version: Option<String>,
@@ -272,6 +289,9 @@ impl Measured {
             Plotted { name: IDLE.into(), main: false, run: self.idle },
             Plotted { name: BUSY.into(), main: true, run: self.busy },
         ];
+        if self.recorded.recorded.is_some() {
+            runs.push(Plotted { name: RECORDED.into(), main: false, run: self.recorded });
+        }
         if let Some(version) = self.version {
             let frame = |answer: &Answer| FrameTimes { total: answer.took, ..FrameTimes::default() };
             let run = PacedRun { frames: self.mediapipe.iter().map(frame).collect(), ..PacedRun::default() };

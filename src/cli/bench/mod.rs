@@ -13,6 +13,8 @@ mod soak;
 mod statistics;
 mod throughput;
 mod watch;
+#[cfg(feature = "render")]
+mod window;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -34,6 +36,9 @@ enum Bench {
     /// Flash this screen before a camera: the time until its picture shows the flash.
     #[cfg(feature = "window")]
     Glass(glass::GlassArgs),
+    /// Draw the live window off-screen: the time of a picture.
+    #[cfg(feature = "render")]
+    Window(window::WindowArgs),
     /// Run for long with things that go wrong, and see that all is told and nothing grows.
     Soak(soak::SoakArgs),
 }
@@ -50,6 +55,8 @@ impl BenchArgs {
             Bench::Gpu(args) => args.run(),
             #[cfg(feature = "window")]
             Bench::Glass(args) => args.run(),
+            #[cfg(feature = "render")]
+            Bench::Window(args) => args.run(),
             Bench::Soak(args) => args.run(),
         }
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use handstream::engine::{Delivery, FrontEnd, PoseStore, PoseStoreConfig, Run, SecondPass};
+use handstream::engine::{
+    Delivery, FrontEnd, PoseStore, PoseStoreConfig, Recorded, Recorder, Run, SecondPass,
+};
 use handstream::event::{Event, FrameHands, RunInfo};
 use serde_json::{Map, Value, json};
 
@@ -76,6 +78,8 @@ pub struct PacedRun {
     pub others: Option<[f64; 2]>,
     /// What the run warned of.
     pub warnings: Vec<String>,
+    /// What came of its recording, if there was one.
+    pub recorded: Option<Recorded>,
 }
 
 /// How a film is replayed.
@@ -89,15 +93,16 @@ pub struct Pace {
     pub abreast: bool,
 }
 
-/// Replays `film` once through `front_end`, with `second_pass` beside it.
+/// Replays `film` once through `front_end`, with `second_pass` and `recorder` beside it.
 ///
 /// # Errors
-/// When the system gives no more threads.
+/// When the system gives no more threads, or the recording breaks off.
 pub fn replay(
     film: &Film,
     run_info: RunInfo,
     front_end: Box<dyn FrontEnd>,
     second_pass: Option<SecondPass>,
+    mut recorder: Option<Recorder>,
     pace: Pace,
 ) -> Result<PacedRun> {
     let watch: Arc<Watch> = Arc::default();
@@ -111,6 +116,10 @@ pub fn replay(
     let (began, spent, beside) = (Instant::now(), machine::processor_time(), machine::busy_and_stolen());
     let listener = |event: &Event| -> Result<(), Infallible> {
         store.event(event);
+        let wrong = recorder.as_mut().and_then(|recorder| recorder.event(event));
+        if let Some(Event::Warning(sentence)) = wrong {
+            result.warnings.push(sentence);
+        }
         match event {
             Event::Frame { hands, .. } => {
                 let before = hands.total + Duration::from_nanos(hands.timestamp.0.unsigned_abs());
@@ -138,6 +147,7 @@ pub fn replay(
     let source = Box::new(film.at(pace.fps));
     let run = Run { second_pass, ..Run::new(source, run_info, Box::new(watched), delivery) };
     let Ok(()) = run.follow(listener);
+    result.recorded = recorder.map(Recorder::finish).transpose().map_err(anyhow::Error::msg)?;
     result.frames = times(&events, &watch.take(), pace.abreast);
     Ok(result)
 }
@@ -192,6 +202,14 @@ impl PacedRun {
         self.processor = Some(self.processor.unwrap_or(0.0)).zip(other.processor).map(|(a, b)| a + b);
         let sum = |([a, b], [c, d]): ([f64; 2], [f64; 2])| [a + c, b + d];
         self.others = Some(self.others.unwrap_or_default()).zip(other.others).map(sum);
+        self.recorded = other.recorded.map(|more| {
+            let Recorded { frames, missing, bytes } = self.recorded.unwrap_or_default();
+            Recorded {
+                frames: frames + more.frames,
+                missing: missing + more.missing,
+                bytes: bytes + more.bytes,
+            }
+        });
     }
 
     /// Names of the stages in the order they ran, then what else makes the total.
@@ -241,6 +259,11 @@ impl PacedRun {
             "other_programs_s": self.others.map(|[others, _]| others),
             "stolen_s": self.others.map(|[_, stolen]| stolen),
             "warnings": self.warnings,
+            "recorded": self.recorded.map(|recorded| json!({
+                "frames": recorded.frames,
+                "missing": recorded.missing,
+                "bytes_a_second": (recorded.bytes as f64 / self.wall.max(f64::MIN_POSITIVE)).round(),
+            })),
         })
     }
 }

@@ -4,6 +4,7 @@
 mod keyframes;
 mod motion;
 mod room;
+mod seen;
 mod skin;
 mod texture;
 
@@ -204,7 +205,7 @@ impl SyntheticScene {
             meshes: self.room.iter().chain(&meshes).collect(),
             over: Vec::new(),
         };
-        self.renderer.submit(&Scene { panels: vec![panel] }).map(Some)
+        self.renderer.submit(&Scene::of(vec![panel])).map(Some)
     }
 }
 

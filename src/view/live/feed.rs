@@ -86,6 +86,16 @@ impl LiveFeed {
         self.state().tally.numbers(Instant::now())
     }
 
+    /// Says what makes hands in metres, for those who look.
+    pub fn set_profile(&self, name: &str) {
+        name.clone_into(&mut self.state().tally.profile);
+    }
+
+    /// Says the name of the file that the run is recorded to, if it is.
+    pub fn set_recording(&self, file: Option<String>) {
+        self.state().tally.recording = file;
+    }
+
     /// Whether the run is over.
     pub fn ended(&self) -> bool {
         self.state().ended
@@ -138,8 +148,12 @@ mod tests {
         let LiveNews { scene, hands, .. } = feed.take();
         assert_eq!((scene.map(|scene| scene.hands.sequence), hands.len()), (Some(2), 3));
         assert!(feed.take().scene.is_none() && !feed.ended());
+        feed.set_profile("direct");
+        feed.set_recording(Some("run.hsr".into()));
         feed.event(&Event::Finished);
         assert!(feed.ended());
+        let numbers = feed.numbers();
+        assert_eq!((numbers.profile.as_str(), numbers.recording.as_deref()), ("direct", Some("run.hsr")));
         assert_eq!((woken.load(Ordering::Relaxed), feed.numbers().frames), (4, 3));
     }
 }

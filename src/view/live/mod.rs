@@ -5,6 +5,8 @@
 //! `LiveWindow` opens one and listens to keys.
 
 mod feed;
+#[cfg(feature = "render")]
+mod keys;
 mod numbers;
 #[cfg(feature = "render")]
 mod numbers_panel;
@@ -14,6 +16,8 @@ mod scene_view;
 pub(super) mod window;
 
 pub use feed::{LiveFeed, LiveNews, LiveScene};
+#[cfg(feature = "window")]
+pub use keys::Request;
 pub use numbers::{LiveNumbers, SecondPassNumbers, StageNumbers};
 #[cfg(feature = "render")]
 pub use scene_view::LiveView;

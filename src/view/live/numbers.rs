@@ -40,6 +40,10 @@ pub struct SecondPassNumbers {
 pub struct LiveNumbers {
     /// Name of the source.
     pub source: String,
+    /// What makes hands in metres.
+    pub profile: String,
+    /// Name of the file that the run is recorded to.
+    pub recording: Option<String>,
     /// Frames a second that the source promises.
     pub promised_fps: f64,
     /// Frames a second that went through the front end.
@@ -82,6 +86,9 @@ pub(super) struct Tally {
     dropped: u64,
     warning: Option<(Instant, String)>,
     ended: bool,
+    /// What makes hands in metres, and the file that the run is recorded to.
+    pub profile: String,
+    pub recording: Option<String>,
 }
 
 impl Tally {
@@ -134,6 +141,8 @@ impl Tally {
         let drops = self.recent_drops.iter().filter(|(at, _)| ago(*at) <= WINDOW);
         LiveNumbers {
             source: self.run.as_ref().map(|run| run.source.clone()).unwrap_or_default(),
+            profile: self.profile.clone(),
+            recording: self.recording.clone(),
             promised_fps: self.run.as_ref().map_or(0.0, |run| run.fps),
             fps: rate(&recent),
             hands: self.hands,

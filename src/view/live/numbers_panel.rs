@@ -2,6 +2,7 @@
 
 use nalgebra::Isometry3;
 
+use super::keys;
 use super::numbers::{LiveNumbers, SecondPassNumbers, WINDOW};
 use crate::geometry::Pixel;
 use crate::render::{Area, Background, Colour, Light, Panel, Projection, Stroke, View};
@@ -24,6 +25,8 @@ const STAGES: usize = 6;
 /// Width of the names of the stages, pixels, and height of their bars.
 const STAGE_NAME: f32 = 76.0;
 const BAR: f32 = 3.0;
+/// Half the width of the dot that says that the run is recorded, pixels.
+const RECORDING_DOT: f32 = 4.0;
 /// The timeline reaches at least so far, milliseconds, and has a line at each step.
 const TIMELINE_MS: f32 = 40.0;
 const TIMELINE_STEPS: [f32; 4] = [10.0, 20.0, 50.0, 100.0];
@@ -40,8 +43,6 @@ const BAD: Colour = Colour::rgb(238, 92, 84);
 const WARNING: Colour = Colour::rgb(246, 190, 84);
 const BAR_COLOUR: Colour = Colour::rgb(96, 142, 214);
 
-const KEYS: &str = "space hold   m mirror   s still   h numbers   q quit";
-
 /// The strip in `area`.
 pub(super) fn panel(area: Area, numbers: &LiveNumbers, held: bool) -> Panel<'static> {
     let mut strokes = Vec::new();
@@ -54,18 +55,7 @@ pub(super) fn panel(area: Area, numbers: &LiveNumbers, held: bool) -> Panel<'sta
     second_pass(&mut strokes, behind, numbers.second_pass.as_ref());
     let room = [Pixel::new(timeline, TITLE_LINE + 14.0), Pixel::new(width - EDGE, height - 34.0)];
     draw_timeline(&mut strokes, room, numbers);
-    let keys = Pixel::new(width - EDGE - text::width(KEYS, TEXT), height - 12.0);
-    match &numbers.warning {
-        Some(sentence) => {
-            let room = width - 2.0 * EDGE;
-            text::write(&mut strokes, Pixel::new(EDGE, height - 12.0), TEXT, WARNING, &cut(sentence, room));
-        }
-        None => {
-            let source = cut(&numbers.source, keys.x - 2.0 * EDGE);
-            text::write(&mut strokes, Pixel::new(EDGE, height - 12.0), TEXT, TITLE, &source);
-            text::write(&mut strokes, keys, TEXT, TITLE, KEYS);
-        }
-    }
+    bottom_line(&mut strokes, Pixel::new(EDGE, height - 12.0), width - EDGE, numbers);
     Panel {
         area,
         background: Background::Plain(GROUND),
@@ -79,6 +69,29 @@ pub(super) fn panel(area: Area, numbers: &LiveNumbers, held: bool) -> Panel<'sta
         meshes: Vec::new(),
         over: strokes,
     }
+}
+
+/// From `start` to the right end: the recording, and a warning; or what is shown, and the keys.
+fn bottom_line(strokes: &mut Vec<Stroke>, mut start: Pixel, right: f32, numbers: &LiveNumbers) {
+    if let Some(file) = &numbers.recording {
+        let middle = Pixel::new(start.x + TEXT / 2.0, start.y - TEXT / 2.0);
+        strokes.push(Stroke::disc(middle, RECORDING_DOT, BAD));
+        let words = format!("recording {file}");
+        text::write(strokes, Pixel::new(start.x + 1.8 * TEXT, start.y), TEXT, VALUE, &words);
+        start.x += 1.8 * TEXT + text::width(&words, TEXT) + EDGE;
+    }
+    let (legend, mut end) = (keys::legend(), right);
+    let (colour, words) = match &numbers.warning {
+        Some(sentence) => (WARNING, sentence.clone()),
+        None => {
+            let left = right - text::width(&legend, TEXT);
+            text::write(strokes, Pixel::new(left, start.y), TEXT, TITLE, &legend);
+            end = left - EDGE;
+            let profile = (!numbers.profile.is_empty()).then(|| format!("profile {}   ", numbers.profile));
+            (TITLE, profile.unwrap_or_default() + &numbers.source)
+        }
+    };
+    text::write(strokes, start, TEXT, colour, &cut(&words, end - start.x));
 }
 
 /// Frames a second, hands, drops, and what goes on.

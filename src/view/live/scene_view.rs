@@ -57,6 +57,11 @@ impl LiveView {
         }
     }
 
+    /// Name of the device that draws.
+    pub fn adapter(&self) -> &str {
+        self.renderer.adapter()
+    }
+
     /// Size of the pictures.
     pub fn size(&self) -> PictureSize {
         self.renderer.size()
@@ -129,6 +134,18 @@ impl LiveView {
         self.compose(scene, numbers, |renderer, scene| renderer.show(scene, screen))
     }
 
+    /// Draws what [`Self::show`] would show next, for nobody, and waits until it is drawn.
+    ///
+    /// # Errors
+    /// As [`Self::draw`].
+    pub fn draw_unread(
+        &mut self,
+        scene: Option<&LiveScene>,
+        numbers: &LiveNumbers,
+    ) -> Result<(), RenderError> {
+        self.compose(scene, numbers, |renderer, scene| renderer.draw_unread(scene))
+    }
+
     fn compose<T>(
         &mut self,
         live: Option<&LiveScene>,
@@ -146,6 +163,6 @@ impl LiveView {
         if let Some(area) = self.scene.layout().numbers {
             panels.push(numbers_panel::panel(area, numbers, self.held));
         }
-        draw(&mut self.renderer, &Scene { panels })
+        draw(&mut self.renderer, &Scene::of(panels))
     }
 }

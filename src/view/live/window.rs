@@ -14,6 +14,7 @@ use winit::keyboard::{Key, NamedKey};
 use winit::window::{Window, WindowId};
 
 use super::feed::{LiveFeed, LiveScene};
+use super::keys::{Action, Request, action};
 use super::scene_view::LiveView;
 use crate::event::RunInfo;
 use crate::files::WriteError;
@@ -80,7 +81,7 @@ impl LiveWindow {
         move || _ = proxy.send_event(())
     }
 
-    /// Opens the window and shows what `feed` has until the user closes it.
+    /// Opens the window and shows what `feed` has until the user closes it; `ask` is told what keys ask for.
     ///
     /// # Errors
     /// [`WindowError`] when it cannot be opened or drawing fails.
@@ -90,8 +91,10 @@ impl LiveWindow {
         hand_model: Arc<HandModel>,
         feed: Arc<LiveFeed>,
         options: WindowOptions,
+        ask: impl FnMut(Request) + 'static,
     ) -> Result<(), WindowError> {
         let mut app = App {
+            ask: Box::new(ask),
             mirrored: options.mirrored,
             run,
             hand_model,
@@ -110,6 +113,7 @@ impl LiveWindow {
 }
 
 struct App {
+    ask: Box<dyn FnMut(Request)>,
     run: RunInfo,
     hand_model: Arc<HandModel>,
     feed: Arc<LiveFeed>,
@@ -170,28 +174,23 @@ impl App {
 
     fn key(&mut self, key: &Key, events: &ActiveEventLoop) -> Result<(), WindowError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let letter = match key {
-            Key::Named(NamedKey::Escape) => "q".to_owned(),
-            Key::Named(NamedKey::Space) => " ".to_owned(),
-            Key::Character(letter) => letter.to_lowercase(),
-            _ => return Ok(()),
-        };
-        match letter.as_str() {
-            "q" => events.exit(),
-            " " => {
+        match action(&name(key)) {
+            None => return Ok(()),
+            Some(Action::Quit) => events.exit(),
+            Some(Action::Hold) => {
                 self.held = !self.held;
                 open.view.set_held(self.held);
             }
-            "m" => {
+            Some(Action::Mirror) => {
                 self.mirrored = !self.mirrored;
                 open.view.set_mirrored(self.mirrored);
             }
-            "h" => {
+            Some(Action::Numbers) => {
                 self.numbers_shown = !self.numbers_shown;
                 open.view.show_numbers(self.numbers_shown);
             }
-            "s" => self.save_still()?,
-            _ => return Ok(()),
+            Some(Action::Still) => self.save_still()?,
+            Some(Action::Ask(request)) => (self.ask)(request),
         }
         self.redraw();
         Ok(())
@@ -268,6 +267,17 @@ impl ApplicationHandler for App {
     }
 }
 
+/// A key's name in the table of keys.
+fn name(key: &Key) -> String {
+    match key {
+        Key::Named(NamedKey::Escape) => "q".to_owned(),
+        Key::Named(NamedKey::Space) => "space".to_owned(),
+        Key::Character(letter) if letter == " " => "space".to_owned(),
+        Key::Character(letter) => letter.to_lowercase(),
+        _ => String::new(),
+    }
+}
+
 /// Connects to the display.
 pub(in crate::view) fn connect() -> Result<EventLoop<()>, WindowError> {
     // Where a library of the desktop is missing, winit panics.
@@ -316,6 +326,15 @@ mod tests {
         let error = "os error at /some/winit-0.30/src/linux/mod.rs:765: neither A nor DISPLAY is set.";
         assert_eq!(words(error), "neither A nor DISPLAY is set");
         assert_eq!(words("not supported"), "not supported");
+    }
+
+    #[test]
+    fn keys_mean_the_same_with_and_without_shift_and_escape_closes() {
+        let [r, shifted] = ["r", "R"].map(|letter| action(&name(&Key::Character(letter.into()))));
+        assert_eq!((r, shifted), (Some(Action::Ask(Request::Record)), r));
+        assert_eq!(action(&name(&Key::Named(NamedKey::Escape))), Some(Action::Quit));
+        assert_eq!(action(&name(&Key::Named(NamedKey::Space))), Some(Action::Hold));
+        assert_eq!(action(&name(&Key::Named(NamedKey::F1))), None);
     }
 
     #[test]

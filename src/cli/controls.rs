@@ -151,7 +151,7 @@ fn file_name(since: Duration, taken: impl Fn(&Path) -> bool) -> PathBuf {
 
 /// Year, month and day of the Gregorian calendar, `days` after the first of January 1970.
 fn date(days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let (mut year, mut left) = (1970, days);
     while left >= 365 + u64::from(leap(year)) {
         left -= 365 + u64::from(leap(year));

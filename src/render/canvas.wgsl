@@ -1,34 +1,27 @@
-// Corner of a quad drawn as a strip of four vertices.
+// Corner of a quad whose four vertices follow each other as in a strip.
 fn corner(index: u32) -> vec2<f32> {
-    return vec2(f32(index & 1u), f32(index >> 1u));
-}
-
-struct Fill {
-    @builtin(position) clip: vec4<f32>,
-    @location(0) coordinate: vec2<f32>,
+    return vec2(f32(index & 1u), f32((index >> 1u) & 1u));
 }
 
 @vertex
-fn fill(@builtin(vertex_index) index: u32) -> Fill {
-    let at = corner(index);
-    return Fill(vec4(clip_from_panel(at * panel.area_size), 0.0, 1.0), at);
+fn fill(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
+    return vec4(clip_from_panel(corner(index) * panel.area_size), 0.0, 1.0);
 }
 
 @fragment
-fn background(at: Fill) -> @location(0) vec4<f32> {
-    let across = select(at.coordinate.x, 1.0 - at.coordinate.x, panel.ambience.z > 0.5);
-    return vec4(textureSampleLevel(picture, picture_sampler, vec2(across, at.coordinate.y), 0.0).rgb, 1.0);
+fn ground() -> @location(0) vec4<f32> {
+    return panel.ground;
 }
 
 @fragment
-fn layer(at: Fill) -> @location(0) vec4<f32> {
-    return textureLoad(picture, vec2<i32>(at.clip.xy), 0);
+fn layer(@builtin(position) at: vec4<f32>) -> @location(0) vec4<f32> {
+    return textureLoad(picture, vec2<i32>(at.xy), 0);
 }
 
 // The layer of one sample a pixel: where it ends, the mean of the pixel and its neighbours.
 @fragment
-fn smoothed_layer(at: Fill) -> @location(0) vec4<f32> {
-    let here = vec2<i32>(at.clip.xy);
+fn smoothed_layer(@builtin(position) at: vec4<f32>) -> @location(0) vec4<f32> {
+    let here = vec2<i32>(at.xy);
     let last = vec2<i32>(textureDimensions(picture)) - 1;
     let middle = textureLoad(picture, here, 0);
     let left = textureLoad(picture, vec2(max(here.x - 1, 0), here.y), 0);

@@ -65,6 +65,17 @@ fn place(vertex: Vertex) -> Surface {
     return placed(vertex);
 }
 
+// A triangle over the whole layer, farther than all that is drawn.
+@vertex
+fn wipe(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
+    return vec4(f32(index & 1u) * 4.0 - 1.0, f32(index >> 1u) * 4.0 - 1.0, 1.0, 1.0);
+}
+
+@fragment
+fn nothing() -> @location(0) vec4<f32> {
+    return vec4(0.0);
+}
+
 // Direction from a surface point to the eye.
 fn to_eye(point: vec3<f32>) -> vec3<f32> {
     return select(vec3(0.0, 0.0, -1.0), -normalize(point), panel.radial.w > 0.5);

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::device::{Gpu, RenderError, extent};
 use super::pipeline::{Bindings, GrowingBuffer};
-use super::scene::{Mesh, Paint, Scene};
+use super::scene::{Mesh, Paint, PixelRange, Scene};
 use super::texture::{FORMAT, TextureId};
 use crate::frame::PictureSize;
 
@@ -51,9 +51,23 @@ struct Draw {
     texture: Option<TextureId>,
 }
 
+/// What the layer is made of besides the scene.
+pub(super) struct MeshInputs<'a> {
+    pub panels: &'a wgpu::BindGroup,
+    /// Pictures by [`TextureId`].
+    pub textures: &'a [wgpu::BindGroup],
+    /// Stands in for the picture that untextured meshes do not have.
+    pub blank: &'a wgpu::BindGroup,
+    /// Where the meshes of each panel lie: nothing else of the layer is looked at.
+    pub parts: &'a [Vec<PixelRange>],
+    pub size: PictureSize,
+}
+
 pub(super) struct MeshPass {
     soft: wgpu::RenderPipeline,
     matt: wgpu::RenderPipeline,
+    /// Empties a part of the layer: cheaper than all of it where the processor draws.
+    wipe: wgpu::RenderPipeline,
     smoothing: Smoothing,
     targets: Targets,
     vertices: GrowingBuffer,
@@ -99,12 +113,14 @@ impl MeshPass {
             label: Some("mesh"),
             source: wgpu::ShaderSource::Wgsl(source.into()),
         });
+        let build = |shaders, drawing| pipeline(gpu, bindings, &module, shaders, smoothing, drawing);
         Self {
             soft: match smoothing {
-                Smoothing::Samples => pipeline(gpu, bindings, &module, ["place", "soft"], smoothing),
-                Smoothing::Edges => pipeline(gpu, bindings, &module, ["place_lit", "lit"], smoothing),
+                Smoothing::Samples => build(["place", "soft"], Drawing::Surfaces),
+                Smoothing::Edges => build(["place_lit", "lit"], Drawing::Surfaces),
             },
-            matt: pipeline(gpu, bindings, &module, ["place", "matt"], smoothing),
+            matt: build(["place", "matt"], Drawing::Surfaces),
+            wipe: build(["wipe", "nothing"], Drawing::Ground),
             smoothing,
             targets: Targets::new(gpu, size, smoothing),
             vertices: GrowingBuffer::new(gpu, wgpu::BufferUsages::VERTEX),
@@ -122,25 +138,32 @@ impl MeshPass {
         &self.targets.layer
     }
 
-    /// Draws the meshes of all panels; `textures` are the pictures by [`TextureId`], `blank` stands
-    /// in for those that untextured meshes do not have.
-    #[expect(clippy::too_many_arguments, reason = "the pass needs all that one frame is made of")]
+    /// Draws the meshes of all panels.
     pub fn record(
         &mut self,
         gpu: &Gpu,
         bindings: &Bindings,
         commands: &mut wgpu::CommandEncoder,
         scene: &Scene,
-        panels: &wgpu::BindGroup,
-        textures: &[wgpu::BindGroup],
-        blank: &wgpu::BindGroup,
-        size: PictureSize,
+        inputs: &MeshInputs,
     ) -> Result<(), RenderError> {
-        let draws = self.upload(gpu, scene, textures.len())?;
+        let draws = self.upload(gpu, scene, inputs.textures.len())?;
+        if draws.is_empty() {
+            return Ok(());
+        }
         let Targets { samples, depth, layer } = &self.targets;
-        let (view, resolve_target, store) = match samples {
-            Some(samples) => (samples, Some(layer), wgpu::StoreOp::Discard),
-            None => (layer, None, wgpu::StoreOp::Store),
+        let (view, resolve_target) = match samples {
+            Some(samples) => (samples, Some(layer)),
+            None => (layer, None),
+        };
+        // Several samples a pixel are emptied and resolved as a whole, one is wiped where it will be looked at.
+        let (load, load_depth, store) = match self.smoothing {
+            Smoothing::Samples => (
+                wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
+                wgpu::LoadOp::Clear(1.0),
+                wgpu::StoreOp::Discard,
+            ),
+            Smoothing::Edges => (wgpu::LoadOp::Load, wgpu::LoadOp::Load, wgpu::StoreOp::Store),
         };
         let mut pass = commands.begin_render_pass(&wgpu::RenderPassDescriptor {
             label: Some("meshes"),
@@ -148,29 +171,38 @@ impl MeshPass {
                 view,
                 depth_slice: None,
                 resolve_target,
-                ops: wgpu::Operations { load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT), store },
+                ops: wgpu::Operations { load, store },
             })],
             depth_stencil_attachment: Some(wgpu::RenderPassDepthStencilAttachment {
                 view: depth,
-                depth_ops: Some(wgpu::Operations {
-                    load: wgpu::LoadOp::Clear(1.0),
-                    store: wgpu::StoreOp::Discard,
-                }),
+                depth_ops: Some(wgpu::Operations { load: load_depth, store }),
                 stencil_ops: None,
             }),
             ..wgpu::RenderPassDescriptor::default()
         });
         pass.set_vertex_buffer(0, self.vertices.buffer.slice(..));
         pass.set_index_buffer(self.indices.buffer.slice(..), wgpu::IndexFormat::Uint32);
+        if self.smoothing == Smoothing::Edges {
+            pass.set_pipeline(&self.wipe);
+            pass.set_bind_group(0, inputs.panels, &[bindings.panel_offset(0)]);
+            pass.set_bind_group(1, inputs.blank, &[]);
+            for part in inputs.parts.iter().flatten() {
+                // The neighbours of its pixels are looked at too.
+                let PixelRange { low, high } = part.grown(1, inputs.size);
+                pass.set_scissor_rect(low[0], low[1], high[0] - low[0], high[1] - low[1]);
+                pass.draw(0..3, 0..1);
+            }
+        }
         for draw in draws {
-            let Some([x, y, width, height]) = scene.panels[draw.panel].area.within(size) else { continue };
+            let area = scene.panels[draw.panel].area.within(inputs.size);
+            let Some([x, y, width, height]) = area else { continue };
             pass.set_scissor_rect(x, y, width, height);
             let (pipeline, texture) = match draw.texture {
-                Some(TextureId(number)) => (&self.matt, &textures[number]),
-                None => (&self.soft, blank),
+                Some(TextureId(number)) => (&self.matt, &inputs.textures[number]),
+                None => (&self.soft, inputs.blank),
             };
             pass.set_pipeline(pipeline);
-            pass.set_bind_group(0, panels, &[bindings.panel_offset(draw.panel)]);
+            pass.set_bind_group(0, inputs.panels, &[bindings.panel_offset(draw.panel)]);
             pass.set_bind_group(1, texture, &[]);
             pass.draw_indexed(draw.first_index..draw.first_index + draw.indices, draw.first_vertex, 0..1);
         }
@@ -232,13 +264,31 @@ fn check(mesh: &Mesh, textures: usize) -> Result<(), RenderError> {
     Err(RenderError::Mesh { vertices, problem })
 }
 
+/// What a pipeline of the pass draws.
+enum Drawing {
+    /// Triangles, hidden by nearer ones.
+    Surfaces,
+    /// What is behind all surfaces.
+    Ground,
+}
+
 fn pipeline(
     gpu: &Gpu,
     bindings: &Bindings,
     module: &wgpu::ShaderModule,
     [place, shading]: [&str; 2],
     smoothing: Smoothing,
+    drawing: Drawing,
 ) -> wgpu::RenderPipeline {
+    let vertices = [Some(wgpu::VertexBufferLayout {
+        array_stride: size_of::<Vertex>() as u64,
+        step_mode: wgpu::VertexStepMode::Vertex,
+        attributes: &VERTEX_PARTS,
+    })];
+    let (depth_compare, buffers) = match drawing {
+        Drawing::Surfaces => (wgpu::CompareFunction::Less, vertices.as_slice()),
+        Drawing::Ground => (wgpu::CompareFunction::Always, [].as_slice()),
+    };
     gpu.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some("mesh"),
         layout: Some(&bindings.layout),
@@ -246,17 +296,13 @@ fn pipeline(
             module,
             entry_point: Some(place),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
-            buffers: &[Some(wgpu::VertexBufferLayout {
-                array_stride: size_of::<Vertex>() as u64,
-                step_mode: wgpu::VertexStepMode::Vertex,
-                attributes: &VERTEX_PARTS,
-            })],
+            buffers,
         },
         primitive: wgpu::PrimitiveState::default(),
         depth_stencil: Some(wgpu::DepthStencilState {
             format: DEPTH_FORMAT,
             depth_write_enabled: Some(true),
-            depth_compare: Some(wgpu::CompareFunction::Less),
+            depth_compare: Some(depth_compare),
             stencil: wgpu::StencilState::default(),
             bias: wgpu::DepthBiasState::default(),
         }),

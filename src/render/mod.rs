@@ -14,6 +14,9 @@ mod readback;
 mod renderer;
 mod scene;
 mod screen;
+mod stretch;
+#[cfg(test)]
+mod tests;
 mod texture;
 
 pub use device::RenderError;

@@ -18,6 +18,8 @@ struct Panel {
     lamp: vec4<f32>,
     // Ambient light, rim; 1 where left and right change places.
     ambience: vec4<f32>,
+    // Colour of a plain background.
+    ground: vec4<f32>,
 }
 
 @group(0) @binding(0) var<uniform> panel: Panel;

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::device::Gpu;
-use super::scene::{Panel, Projection};
+use super::scene::{Background, Colour, Panel, Projection};
 use crate::frame::PictureSize;
 
 /// Depths drawn through a camera, metres: from a hand at the lens to the far wall of a hall.
@@ -28,6 +28,7 @@ pub(super) struct PanelUniform {
     depth_range: [f32; 2],
     lamp: [f32; 4],
     ambience: [f32; 4],
+    ground: [f32; 4],
 }
 
 impl PanelUniform {
@@ -45,6 +46,10 @@ impl PanelUniform {
             area_size: pair(size),
             lamp: [lamp.x, lamp.y, lamp.z, light.key],
             ambience: [light.ambient, light.rim, f32::from(view.mirrored), 0.0],
+            ground: match panel.background {
+                Background::Plain(Colour(rgba)) => rgba.map(|level| f32::from(level) / 255.0),
+                Background::Picture { .. } => [0.0; 4],
+            },
             ..Self::zeroed()
         };
         match &view.projection {

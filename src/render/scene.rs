@@ -28,17 +28,19 @@ impl Colour {
     }
 }
 
-/// A picture to draw, made of panels; later panels lie over earlier ones.
+/// A picture to draw, made of panels that lie beside each other.
 #[derive(Clone, Debug, Default)]
 pub struct Scene<'a> {
-    /// The panels, drawn in order.
+    /// The panels.
     pub panels: Vec<Panel<'a>>,
+    /// What no panel covers stays as it was in the last picture, instead of being black.
+    pub over_last: bool,
 }
 
 impl<'a> Scene<'a> {
     /// A picture of these panels alone.
     pub fn of(panels: Vec<Panel<'a>>) -> Self {
-        Self { panels }
+        Self { panels, over_last: false }
     }
 }
 
@@ -131,6 +133,15 @@ pub(super) struct PixelRange {
 impl PixelRange {
     fn meets(&self, other: &Self) -> bool {
         (0..2).all(|axis| self.low[axis] < other.high[axis] && other.low[axis] < self.high[axis])
+    }
+
+    /// The same with a border of so many pixels, within a picture of `size`.
+    pub fn grown(&self, border: u32, size: PictureSize) -> Self {
+        let most = [size.width as u32, size.height as u32];
+        Self {
+            low: self.low.map(|first| first.saturating_sub(border)),
+            high: std::array::from_fn(|axis| (self.high[axis] + border).min(most[axis])),
+        }
     }
 
     fn with(&self, other: &Self) -> Self {

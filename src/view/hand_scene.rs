@@ -19,6 +19,22 @@ use crate::render::{Light, Mesh, Paint, Panel, Projection, View};
 /// Opacity of the hands over the picture.
 const OPACITY: f32 = 0.75;
 
+/// One of the views of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The camera's picture.
+    Picture,
+    /// The hands from the side.
+    Side,
+    /// The world from above.
+    World,
+}
+
+impl Part {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Picture, Self::Side, Self::World];
+}
+
 /// The surfaces of one picture.
 pub(super) struct Meshes {
     /// Of the frame's own hands.
@@ -81,30 +97,42 @@ impl HandScene {
         }
     }
 
-    /// The surfaces of a frame's hands, and of those that the second pass shows meanwhile.
-    pub fn meshes(&self, hands: &FrameHands) -> Meshes {
-        let refined = self.world_view.iter().flat_map(WorldView::hands);
+    /// The surfaces that `parts` show: of a frame's hands, and of those that the second pass shows meanwhile.
+    pub fn meshes(&self, hands: &FrameHands, parts: &[Part]) -> Meshes {
+        let world_view = self.world_view.iter().filter(|_| parts.contains(&Part::World));
+        let refined = world_view.flat_map(WorldView::hands);
         Meshes {
             provisional: hands.hands.iter().map(|hand| self.mesh(hand, OPACITY)).collect(),
             refined: refined.map(|hand| self.mesh(hand, 1.0)).collect(),
         }
     }
 
-    /// All views of a frame with its `meshes`.
-    pub fn panels<'a>(&mut self, frame: &'a Frame, hands: &FrameHands, meshes: &'a Meshes) -> Vec<Panel<'a>> {
-        let Meshes { provisional, refined } = meshes;
-        let meshes: Vec<&Mesh> = provisional.iter().collect();
-        let view = View {
-            projection: Projection::Camera(self.camera.clone()),
-            viewer_from_scene: Isometry3::identity(),
-            mirrored: self.mirrored,
-            light: Light::default(),
+    /// Those of the `parts` of a frame that there are, with its `meshes`.
+    pub fn panels<'a>(
+        &self,
+        frame: &'a Frame,
+        hands: &FrameHands,
+        meshes: &'a Meshes,
+        parts: &[Part],
+    ) -> Vec<Panel<'a>> {
+        let provisional = || meshes.provisional.iter().collect();
+        let panel = |part: &Part| match part {
+            Part::Picture => {
+                let view = View {
+                    projection: Projection::Camera(self.camera.clone()),
+                    viewer_from_scene: Isometry3::identity(),
+                    mirrored: self.mirrored,
+                    light: Light::default(),
+                };
+                Some(picture::panel(self.layout.picture, frame, hands, view, provisional()))
+            }
+            Part::Side => Some(self.side_view.panel(hands, provisional())),
+            Part::World => {
+                let refined = meshes.refined.iter().collect();
+                self.world_view.as_ref().map(|world| world.panel(hands.timestamp, refined))
+            }
         };
-        let picture = picture::panel(self.layout.picture, frame, hands, view, meshes.clone());
-        let side = self.side_view.panel(hands, meshes);
-        let now = hands.timestamp;
-        let world = self.world_view.as_mut().map(|world| world.panel(now, refined.iter().collect()));
-        [picture, side].into_iter().chain(world).collect()
+        parts.iter().filter_map(panel).collect()
     }
 
     fn mesh(&self, hand: &TrackedHand, opacity: f32) -> Mesh {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::film::FilmError;
-use super::hand_scene::HandScene;
+use super::hand_scene::{HandScene, Part};
 use super::layout::Layout;
 use crate::event::{FrameHands, Refinement, RunInfo};
 use crate::files::WriteError;
@@ -55,8 +55,8 @@ impl Overlay {
     /// [`RenderError`] when the frame's bytes do not fit its size.
     pub fn submit(&mut self, frame: &Frame, hands: &FrameHands) -> Result<PendingPicture, RenderError> {
         self.scene.advance(hands);
-        let meshes = self.scene.meshes(hands);
-        self.renderer.submit(&Scene::of(self.scene.panels(frame, hands, &meshes)))
+        let meshes = self.scene.meshes(hands, &Part::ALL);
+        self.renderer.submit(&Scene::of(self.scene.panels(frame, hands, &meshes, &Part::ALL)))
     }
 
     /// Takes frames that the second pass is through with.

@@ -89,6 +89,7 @@ impl WorldView {
                 self.places = self.places.split_off(&oldest);
             }
         }
+        self.ease();
     }
 
     /// Numbers of the refined frames that are not shown yet.
@@ -121,8 +122,7 @@ impl WorldView {
     }
 
     /// The panel at the time `now` with the `meshes` of [`Self::hands`].
-    pub fn panel<'a>(&mut self, now: Timestamp, meshes: Vec<&'a Mesh>) -> Panel<'a> {
-        self.ease();
+    pub fn panel<'a>(&self, now: Timestamp, meshes: Vec<&'a Mesh>) -> Panel<'a> {
         let mut strokes = Vec::new();
         let (centre, width) = self.section.unwrap_or((Vector2::zeros(), NARROWEST));
         let scale = f64::from(self.shorter()) / width;

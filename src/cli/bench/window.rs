@@ -79,9 +79,10 @@ impl WindowArgs {
             view.draw_unread(news.scene.as_ref(), &feed.numbers())?;
             window.push(milliseconds(start));
         }
+        let numbers = feed.numbers();
         for scene in &scenes {
             let start = Instant::now();
-            let picture = view.draw(Some(scene), &feed.numbers())?;
+            let picture = view.draw(Some(scene), &numbers)?;
             whole.push(milliseconds(start));
             if let (Some(still), true) = (&self.still, whole.len() == scenes.len()) {
                 save_png(still, &picture, self.size)?;

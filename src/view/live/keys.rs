@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_key_does_one_thing_and_is_shown() {
-        let asked = ["r", "p"].map(|key| action(key));
+        let asked = ["r", "p"].map(action);
         assert_eq!(asked, [Request::Record, Request::NextProfile].map(|request| Some(Action::Ask(request))));
         assert_eq!([action("space"), action("q")], [Some(Action::Hold), Some(Action::Quit)]);
         assert_eq!([action("x"), action("R"), action("")], [None; 3]);

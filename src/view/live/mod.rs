@@ -12,6 +12,8 @@ mod numbers;
 mod numbers_panel;
 #[cfg(feature = "render")]
 mod scene_view;
+#[cfg(feature = "render")]
+mod turns;
 #[cfg(feature = "window")]
 pub(super) mod window;
 

@@ -1,10 +1,12 @@
 //! Draws a live run: the scene of the overlay film, the numbers below it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::feed::{LiveNews, LiveScene};
 use super::numbers::LiveNumbers;
 use super::numbers_panel;
+use super::turns::{Due, Turns};
 use crate::event::{FrameHands, RunInfo};
 use crate::frame::PictureSize;
 use crate::hand::HandModel;
@@ -20,6 +22,9 @@ pub struct LiveView {
     second_pass: bool,
     numbers_shown: bool,
     held: bool,
+    turns: Turns,
+    /// The frame that was shown last.
+    shown: Option<u64>,
     /// The last frame whose hands the side view has taken.
     advanced: Option<u64>,
 }
@@ -53,6 +58,8 @@ impl LiveView {
             second_pass,
             numbers_shown: true,
             held: false,
+            turns: Turns::default(),
+            shown: None,
             advanced: None,
         }
     }
@@ -70,16 +77,19 @@ impl LiveView {
     /// Shows the camera's picture as in a mirror, or as it is.
     pub fn set_mirrored(&mut self, mirrored: bool) {
         self.scene.mirrored = mirrored;
+        self.turns.begin_anew();
     }
 
     /// Says in the numbers that the picture is held, or no longer.
     pub fn set_held(&mut self, held: bool) {
         self.held = held;
+        self.turns.begin_anew();
     }
 
     /// Shows the numbers or leaves their room to the scene.
     pub fn show_numbers(&mut self, shown: bool) {
         self.numbers_shown = shown;
+        self.turns.begin_anew();
         self.scene.arrange(Layout::window(self.size(), self.frame, shown, self.second_pass));
     }
 
@@ -118,10 +128,12 @@ impl LiveView {
     /// # Errors
     /// [`RenderError`] when the frame does not fit its size or the driver fails.
     pub fn draw(&mut self, scene: Option<&LiveScene>, numbers: &LiveNumbers) -> Result<Vec<u8>, RenderError> {
-        self.compose(scene, numbers, |renderer, scene| renderer.draw(scene))
+        self.turns.begin_anew();
+        self.compose(scene, numbers, &Due::all(), |renderer, scene| renderer.draw(scene))
     }
 
-    /// Draws the same picture as [`Self::draw`] and shows it on `screen`. False when the system wanted none.
+    /// Draws a scene as [`Self::draw`] does and shows it on `screen`; where the processor itself draws, what is beside the
+    /// camera's picture is drawn anew ten times a second only. False when the system wanted no picture.
     ///
     /// # Errors
     /// As [`Self::draw`].
@@ -131,7 +143,12 @@ impl LiveView {
         numbers: &LiveNumbers,
         screen: &mut Screen,
     ) -> Result<bool, RenderError> {
-        self.compose(scene, numbers, |renderer, scene| renderer.show(scene, screen))
+        let due = self.due(scene);
+        let shown = self.compose(scene, numbers, &due, |renderer, scene| renderer.show(scene, screen))?;
+        if !shown {
+            self.turns.begin_anew();
+        }
+        Ok(shown)
     }
 
     /// Draws what [`Self::show`] would show next, for nobody, and waits until it is drawn.
@@ -143,26 +160,40 @@ impl LiveView {
         scene: Option<&LiveScene>,
         numbers: &LiveNumbers,
     ) -> Result<(), RenderError> {
-        self.compose(scene, numbers, |renderer, scene| renderer.draw_unread(scene))
+        let due = self.due(scene);
+        self.compose(scene, numbers, &due, |renderer, scene| renderer.draw_unread(scene))
+    }
+
+    /// What of the window is to be drawn anew.
+    fn due(&mut self, scene: Option<&LiveScene>) -> Due {
+        let sequence = scene.map(|scene| scene.hands.sequence);
+        let before = std::mem::replace(&mut self.shown, sequence);
+        let goes_on = before.is_some() && sequence.is_some() && before != sequence;
+        if !(goes_on && self.renderer.in_software()) {
+            self.turns.begin_anew();
+        }
+        self.turns.next(Instant::now())
     }
 
     fn compose<T>(
         &mut self,
         live: Option<&LiveScene>,
         numbers: &LiveNumbers,
+        due: &Due,
         draw: impl FnOnce(&mut Renderer, &Scene) -> T,
     ) -> T {
         let meshes = live.map(|LiveScene { hands, .. }| {
             self.advance(hands);
-            self.scene.meshes(hands)
+            self.scene.meshes(hands, &due.parts)
         });
         let mut panels = match (live, &meshes) {
-            (Some(live), Some(meshes)) => self.scene.panels(&live.frame, &live.hands, meshes),
+            (Some(live), Some(meshes)) => self.scene.panels(&live.frame, &live.hands, meshes, &due.parts),
             _ => Vec::new(),
         };
-        if let Some(area) = self.scene.layout().numbers {
+        let numbers_area = self.scene.layout().numbers.filter(|_| due.numbers);
+        if let Some(area) = numbers_area {
             panels.push(numbers_panel::panel(area, numbers, self.held));
         }
-        draw(&mut self.renderer, &Scene::of(panels))
+        draw(&mut self.renderer, &Scene { panels, over_last: *due != Due::all() })
     }
 }

@@ -193,12 +193,12 @@ mod tests {
                 Event::Frame { hands, .. } if !warnings.is_empty() => {
                     assert_eq!(hands.hands.first().map(|hand| (hand.track.0, hand.score)), Some((0, 0.5)));
                     after += 1;
-                    stop.store(after == 3, Ordering::Relaxed);
+                    stop.store(after >= 3, Ordering::Relaxed);
                 }
                 _ => {}
             }
             Ok(())
         });
-        assert_eq!(warnings, ["no such file"]);
+        assert_eq!(warnings.first().map(String::as_str), Some("no such file"));
     }
 }

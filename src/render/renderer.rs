@@ -215,6 +215,9 @@ impl Renderer {
             size: self.size,
         };
         self.mesh_pass.record(&self.gpu, &self.bindings, &mut commands, scene, &inputs)?;
+        // The meshes are drawn while the rest is still put together.
+        self.gpu.queue.submit([commands.finish()]);
+        let mut commands = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let inputs = CanvasInputs {
             panels: &panels,
             layer: &self.layer,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use handstream::haptic::full::{CompactNumbers, CompactOptions, NetworkKind, ReleasedFile};
+use handstream::haptic::omni::{OmniFile, RelationMode};
 use handstream::net::{Checkpoint, CheckpointFile, Dtype};
 
 #[path = "support/mod.rs"]
@@ -391,6 +392,33 @@ fn setup_notes_the_projects_folders_once_and_doctor_looks_at_them() {
     std::fs::remove_file(&haptic.path).unwrap();
     let doctor = said(&handstream(home.path(), &[&"doctor"]));
     assert!(doctor.contains("last.ckpt") && doctor.contains("check the path"), "{doctor}");
+}
+
+#[test]
+fn a_converted_omnihands_is_no_pickle_any_more_and_the_same_network() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, window) in [("Demo_Video.pth", 9), ("Demo_Image.pth", 1)] {
+        let path = OmniRelease::small().install(folder.path(), name);
+        // The new name tells nothing of the window.
+        let out = folder.path().join("two_hands.safetensors");
+        let done = handstream(folder.path(), &[&"convert", &path, &out, &"--dtype", &"f32"]);
+        assert!(
+            done.status.success() && said(&done).contains("(OmniHands, matrices in f32)"),
+            "{}",
+            said(&done)
+        );
+        let (original, written) = (OmniFile::open(&path).unwrap(), OmniFile::open(&out).unwrap());
+        assert_eq!((written.window(), written.shape()), (window, original.shape()));
+        assert_eq!(written.backbone(), original.backbone());
+        assert!(written.network(RelationMode::Release).is_ok());
+        let (new, old) = (written.checkpoint(), original.checkpoint());
+        assert_eq!((new.fact("kind"), new.fact("source")), (Some("omnihands"), Some(name)));
+        for tensor in new.root().names() {
+            assert!(!tensor.starts_with("mano."), "{tensor}");
+            assert_eq!(new.raw(tensor).unwrap().data, old.raw(tensor).unwrap().data, "{tensor}");
+        }
+        assert_eq!(std::fs::read(&out).unwrap().get(8), Some(&b'{'), "no archive of pickles");
+    }
 }
 
 #[test]

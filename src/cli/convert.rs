@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use handstream::haptic::full::{CompactNumbers, CompactOptions, ReleasedFile};
+use handstream::haptic::omni::{OmniFile, OmniFileError};
 
 #[derive(Args)]
 pub struct ConvertArgs {
-    /// HaMeR's hamer.ckpt or HaPTIC's last.ckpt; its yaml is looked for beside it.
+    /// HaMeR's hamer.ckpt or HaPTIC's last.ckpt, whose yaml is looked for beside it, or OmniHands'
+    /// Demo_Video.pth or Demo_Image.pth.
     input: PathBuf,
     /// The new file, best called .safetensors.
     output: PathBuf,
@@ -38,13 +40,19 @@ impl ConvertArgs {
             Numbers::Bf16 => CompactNumbers::Bf16,
             Numbers::F32 => CompactNumbers::F32,
         };
-        let released = ReleasedFile::open(&self.input)?;
         let options = CompactOptions { numbers, with_mano: self.with_mano };
-        let report = released.write_compact(&self.output, options)?;
+        let (kind, report) = match OmniFile::open(&self.input) {
+            Ok(file) => ("OmniHands", file.write_compact(&self.output, options)?),
+            Err(OmniFileError::OtherNetwork { .. }) => {
+                let released = ReleasedFile::open(&self.input)?;
+                (released.kind().name(), released.write_compact(&self.output, options)?)
+            }
+            Err(fault) => return Err(fault.into()),
+        };
         println!(
             "{} ({}, matrices in {}): {} tensors in {:.1} MB, {} left out",
             self.output.display(),
-            released.kind().name(),
+            kind,
             numbers.name(),
             report.kept,
             report.bytes as f64 / 1e6,

@@ -68,7 +68,7 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Fetch the two MediaPipe networks, or note where your own checkpoints and MANO lie, once.
     Setup(SetupArgs),
-    /// Rewrite a HaMeR or HaPTIC checkpoint small: only the network, in 16 or 32 bits.
+    /// Rewrite a HaMeR, HaPTIC or OmniHands checkpoint small: only the network, in 16 or 32 bits.
     Convert(convert::ConvertArgs),
     /// Measure how fast this machine tracks hands.
     Bench(bench::BenchArgs),

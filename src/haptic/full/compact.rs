@@ -7,7 +7,12 @@ use half::{bf16, f16};
 
 use super::released::{DECODER_HEADS, ReleasedFile, VIT_HEADS};
 use crate::files::WriteError;
-use crate::net::{Checkpoint, CheckpointError, CheckpointFileError, Dtype, PlannedTensor, write_safetensors};
+use crate::net::{
+    Checkpoint, CheckpointError, CheckpointFile, CheckpointFileError, Dtype, PlannedTensor, write_safetensors,
+};
+
+/// The hand model that lies in a checkpoint.
+const MANO: &str = "mano.";
 
 /// How the matrices are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,33 +97,7 @@ impl ReleasedFile {
     /// # Errors
     /// [`CompactError`]; then no file is left and an older one of that name stays.
     pub fn write_compact(&self, path: &Path, options: CompactOptions) -> Result<CompactReport, CompactError> {
-        if path
-            .canonicalize()
-            .is_ok_and(|path| self.file().path().canonicalize().is_ok_and(|own| own == path))
-        {
-            return Err(CompactError::SameFile(path.to_owned()));
-        }
-        let checkpoint = self.checkpoint();
-        let fault = |fault| CompactError::File(self.file().unusable(fault));
-        let root = checkpoint.root();
-        let needed = |name: &&str| {
-            name.starts_with("backbone.")
-                || name.starts_with("mano_head.")
-                || options.with_mano && name.starts_with("mano.")
-        };
-        let plan = root.names().filter(needed).map(|name| plan(&checkpoint, name, options.numbers));
-        let plan: Vec<PlannedTensor> = plan.collect::<Result<_, _>>().map_err(fault)?;
-        let bytes = write_safetensors(path, &self.facts(options.numbers), &plan, |tensor| {
-            let raw = checkpoint.raw(&tensor.name).map_err(fault)?;
-            match raw.floats() {
-                Some(numbers) if numbers.iter().all(|number| number.is_finite()) => {
-                    narrowed(tensor, &numbers, options.numbers)
-                }
-                Some(_) => Err(fault(CheckpointError::NotFinite(tensor.name.clone()))),
-                None => Ok(raw.data.into_owned()),
-            }
-        })?;
-        Ok(CompactReport { kept: plan.len(), left_out: root.names().count() - plan.len(), bytes })
+        write_kept(self.file(), path, &self.facts(options.numbers), options, &["backbone.", "mano_head."])
     }
 
     /// What the new file says of itself.
@@ -145,6 +124,42 @@ impl ReleasedFile {
         let sizes = sizes.map(|(key, size)| (key, size.to_string()));
         sizes.into_iter().chain(words).map(|(key, value)| (key.to_owned(), value)).collect()
     }
+}
+
+/// Writes the tensors of `file` whose names begin with one of `parts` to the safetensors file `path`, one tensor in
+/// memory at a time, with `facts` in the header.
+///
+/// # Errors
+/// As [`ReleasedFile::write_compact`].
+pub(in crate::haptic) fn write_kept(
+    file: &CheckpointFile,
+    path: &Path,
+    facts: &BTreeMap<String, String>,
+    options: CompactOptions,
+    parts: &[&str],
+) -> Result<CompactReport, CompactError> {
+    if path.canonicalize().is_ok_and(|path| file.path().canonicalize().is_ok_and(|own| own == path)) {
+        return Err(CompactError::SameFile(path.to_owned()));
+    }
+    let checkpoint = file.checkpoint();
+    let fault = |fault| CompactError::File(file.unusable(fault));
+    let root = checkpoint.root();
+    let needed = |name: &&str| {
+        parts.iter().any(|part| name.starts_with(part)) || options.with_mano && name.starts_with(MANO)
+    };
+    let plan = root.names().filter(needed).map(|name| plan(&checkpoint, name, options.numbers));
+    let plan: Vec<PlannedTensor> = plan.collect::<Result<_, _>>().map_err(fault)?;
+    let bytes = write_safetensors(path, facts, &plan, |tensor| {
+        let raw = checkpoint.raw(&tensor.name).map_err(fault)?;
+        match raw.floats() {
+            Some(numbers) if numbers.iter().all(|number| number.is_finite()) => {
+                narrowed(tensor, &numbers, options.numbers)
+            }
+            Some(_) => Err(fault(CheckpointError::NotFinite(tensor.name.clone()))),
+            None => Ok(raw.data.into_owned()),
+        }
+    })?;
+    Ok(CompactReport { kept: plan.len(), left_out: root.names().count() - plan.len(), bytes })
 }
 
 /// How the tensor `name` will be written: integers as they are, matrices in `numbers`, the rest in f32.

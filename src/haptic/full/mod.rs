@@ -31,6 +31,7 @@ mod token_decoder;
 
 pub use boxes::{CropRule, HandBox};
 pub use camera::{CropView, WeakCamera};
+pub(super) use compact::write_kept;
 pub use compact::{CompactError, CompactNumbers, CompactOptions, CompactReport};
 pub(super) use config::RELEASED_HEAD;
 pub use config::{DecoderConfig, DecoderForm, NetworkKind};

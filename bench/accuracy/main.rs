@@ -1,9 +1,11 @@
 //! Accuracy of every method, peers included, in millimetres.
 //!
 //! `cargo bench --bench accuracy [-- SET...]` with the sets `synthetic` and `leap` (held-out sequences of
-//! `bench/data`), `stereo` (the calibrated stereo pair, each camera by itself, and both brought together)
-//! and `jitter` (a hand at rest). The real clips lie below `$HANDSTREAM_SHARED` (default `../shared`) and
-//! need the networks of `handstream setup`. Prints tables and writes `bench/results/accuracy.json`.
+//! `bench/data`), `stereo` (the calibrated stereo pair, each camera by itself, and both brought together),
+//! `jitter` (a hand at rest) and `two_hands` (how far two hands are from each other, `bench/results/two_hands.json`).
+//! Recordings and real clips lie below `$HANDSTREAM_SHARED` (default `../shared`) and
+//! need the networks of `handstream setup`. Prints tables and writes `bench/results/accuracy.json` where one of the other sets was
+//! asked for.
 
 mod clips;
 mod fits;
@@ -14,8 +16,12 @@ mod one_euro;
 mod pnp;
 mod recording;
 mod report;
+#[allow(dead_code, unused_imports, reason = "shared with bench/refine")]
+#[path = "../refine/scene/mod.rs"]
+mod scene;
 mod steadiness;
 mod stereo;
+mod two_hands;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +38,9 @@ use report::{AccuracyRow, Report, SteadinessRow};
 use stereo::StereoPair;
 
 /// Names of the sets.
-const SETS: [&str; 4] = ["synthetic", "leap", "stereo", "jitter"];
+const SETS: [&str; 5] = ["synthetic", "leap", "stereo", "jitter", TWO_HANDS];
+/// The set with a report of its own.
+const TWO_HANDS: &str = "two_hands";
 /// Name of the engine's own row.
 const ENGINE: &str = "engine as shipped";
 /// Name of the row that shows how much of an error is the truth's own noise.
@@ -59,7 +67,28 @@ fn main() -> Result<()> {
             Err(reason) => println!("skipped the clips: {reason}"),
         }
     }
+    if wanted(TWO_HANDS) {
+        both_hands(&model)?;
+        if asked.iter().all(|name| name == TWO_HANDS) && !asked.is_empty() {
+            return Ok(());
+        }
+    }
     report.finish()
+}
+
+fn both_hands(model: &Arc<HandModel>) -> Result<()> {
+    let Some(footage) = shared_footage() else { return Ok(()) };
+    let clip = match ModelFiles::locate() {
+        Ok(models) => {
+            let film = footage.join("video/webcam_two_hands_tutting_a.mp4");
+            Some(watch(&film, None, &models, model)?)
+        }
+        Err(reason) => {
+            println!("skipped the clip: {reason}");
+            None
+        }
+    };
+    two_hands::measure(model, footage.parent(), clip.as_ref())
 }
 
 fn held_out(set: &str, file: &str, model: &Arc<HandModel>, report: &mut Report) -> Result<()> {

@@ -19,6 +19,7 @@ mod recording;
 #[path = "../report.rs"]
 mod report;
 mod runs;
+#[allow(dead_code, unused_imports, reason = "shared with bench/accuracy")]
 mod scene;
 mod scenes;
 #[allow(dead_code, reason = "shared with bench/accuracy, which uses all of it")]

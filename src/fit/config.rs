@@ -136,6 +136,8 @@ pub struct ShapeConfig {
     pub learning_seconds: f64,
     /// Greatest magnitude of a shape coefficient.
     pub limit: f64,
+    /// Whether a person's two hands have one shape.
+    pub shared: bool,
 }
 
 impl Default for ShapeConfig {
@@ -147,6 +149,7 @@ impl Default for ShapeConfig {
             independence_seconds: 0.5,
             learning_seconds: 1.0,
             limit: 3.0,
+            shared: true,
         }
     }
 }

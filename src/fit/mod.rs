@@ -6,7 +6,8 @@
 //! believes of the hand where there is one ([`PoseBelief`]). The frame before
 //! enters as a Gaussian prediction ([`motion`]): together this is an iterated extended Kalman filter,
 //! so what a picture shows poorly (depth) is smoothed more than what it shows well. Shape is learned
-//! in the first second of the track ([`shape`]). [`TrackFitter`] ties these together.
+//! in the first second of the track ([`shape`]). [`TrackFitter`] ties these together for one hand, and
+//! [`HandFits`] for all hands of a run: a person's two hands have one shape.
 //!
 //! Everything here lives in right-hand space: left hands are mirrored on the way in and back on the
 //! way out.
@@ -16,6 +17,7 @@ pub mod banded;
 mod belief;
 mod config;
 mod doubt;
+mod hands;
 pub(crate) mod kinematics;
 mod lag;
 pub(crate) mod landmarks;
@@ -37,6 +39,7 @@ pub use belief::PoseBelief;
 pub use config::{
     AnatomyPrior, BeliefConfig, DoubtConfig, FitConfig, MotionConfig, ObservationConfig, ShapeConfig,
 };
+pub use hands::{HandFits, SeenTrack};
 pub(crate) use observation::Evidence;
 pub use observation::HandObservation;
 pub use track::{FittedHand, TrackFitter};

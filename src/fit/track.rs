@@ -101,6 +101,16 @@ impl TrackFitter {
         }
     }
 
+    /// Brings the shapes of a person's two hands together: a hand's size cannot be seen well, but both are alike, and
+    /// two hands of different size would be at different distances. To be called before the next frame of either.
+    pub fn agree_on_shape(&mut self, other: &mut Self) {
+        if self.shape.agree(&mut other.shape, &self.chain, &self.config.shape) {
+            for fitter in [self, other] {
+                fitter.bones = fitter.chain.bones(&fitter.shape.betas);
+            }
+        }
+    }
+
     /// The frames before the newest as they look now, oldest first: each was published when it was the
     /// newest, and what came after corrects it. Empty without [`FitConfig::lag_frames`].
     pub fn corrected(&self) -> Vec<(Timestamp, FittedHand)> {

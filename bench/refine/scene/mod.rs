@@ -11,5 +11,6 @@ mod smooth;
 mod world;
 
 pub use clip::{made_up as made_up_clips, recorded as recorded_clips};
+pub use provisional::FrontEnd;
 pub use sightings::Faults;
 pub use world::{Course, Material, SIDES, SceneConfig, Truth, WorldScene, interpenetration};

@@ -1,11 +1,10 @@
 //! What the front end publishes for the tracker's hands: the lite network and the fit, as in the engine.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use handstream::event::{Side, TrackId};
-use handstream::fit::{FitConfig, HandObservation, PoseBelief, TrackFitter};
+use handstream::event::TrackId;
+use handstream::fit::{FitConfig, FittedHand, HandFits, HandObservation, PoseBelief, SeenTrack};
 use handstream::frame::Timestamp;
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
@@ -19,22 +18,27 @@ const FORGOTTEN_AFTER: usize = 15;
 /// The front end of one scene.
 pub struct FrontEnd {
     network: LiteHaptic,
-    model: Arc<HandModel>,
     camera: Arc<CameraModel>,
-    fits: HashMap<TrackId, (Side, TrackFitter)>,
+    fits: HandFits,
     /// For each hand of the scene: its track and the frames since it was seen.
     tracks: Vec<Option<(TrackId, usize)>>,
     next: u32,
 }
 
 impl FrontEnd {
-    /// For `hands` hands.
+    /// For `hands` hands, fitted as `config` says.
     ///
     /// # Errors
     /// Where the embedded network cannot be used.
-    pub fn new(hands: usize, model: Arc<HandModel>, camera: Arc<CameraModel>) -> Result<Self> {
+    pub fn new(
+        hands: usize,
+        model: Arc<HandModel>,
+        camera: Arc<CameraModel>,
+        config: FitConfig,
+    ) -> Result<Self> {
         let network = LiteHaptic::new(LiteConfig::default())?;
-        Ok(Self { network, model, camera, fits: HashMap::new(), tracks: vec![None; hands], next: 0 })
+        let fits = HandFits::new(model, camera.clone(), config);
+        Ok(Self { network, camera, fits, tracks: vec![None; hands], next: 0 })
     }
 
     /// The published hands of a frame.
@@ -53,32 +57,32 @@ impl FrontEnd {
             *track = Some((id, 0));
             inputs.push(HandInput { track: id, observation: observation.clone() });
         }
-        let said = self.network.update(&inputs, &self.camera, time, &InOrder);
-        inputs.iter().zip(said).map(|(input, said)| self.fit(input, said, time)).collect()
+        self.fit(&inputs, time)
     }
 
-    fn fit(&mut self, input: &HandInput, said: Option<LiteHand>, time: Timestamp) -> ObservedHand {
-        let observation = &input.observation;
-        let side = observation.side;
-        let belief = said.map(|hand| PoseBelief {
+    /// The published hands of a frame whose hands have their tracks.
+    pub fn fit(&mut self, inputs: &[HandInput], time: Timestamp) -> Vec<ObservedHand> {
+        let said = self.network.update(inputs, &self.camera, time, &InOrder);
+        let belief = |hand: LiteHand| PoseBelief {
             wrist: hand.wrist(),
             rotations: hand.rotations,
             depth_change: hand.depth_change,
-        });
-        let new =
-            || (side, TrackFitter::new(self.model.clone(), self.camera.clone(), side, FitConfig::default()));
-        let fit = self.fits.entry(input.track).or_insert_with(new);
-        if fit.0 != side {
-            *fit = new();
-        }
-        let fitted = fit.1.update(observation, belief.as_ref(), time);
-        ObservedHand {
+        };
+        let beliefs: Vec<Option<PoseBelief>> = said.into_iter().map(|hand| hand.map(belief)).collect();
+        let tracks = inputs.iter().zip(&beliefs).map(|(input, belief)| SeenTrack {
             track: input.track,
-            side,
-            score: observation.score,
-            keypoints_px: observation.keypoints_px,
-            confidence: [observation.score; 21],
+            observation: &input.observation,
+            belief: belief.as_ref(),
+        });
+        let fitted = self.fits.update(&tracks.collect::<Vec<_>>(), time, &InOrder);
+        let published = |(input, fitted): (&HandInput, FittedHand)| ObservedHand {
+            track: input.track,
+            side: input.observation.side,
+            score: input.observation.score,
+            keypoints_px: input.observation.keypoints_px,
+            confidence: [input.observation.score; 21],
             pose: fitted.pose,
-        }
+        };
+        inputs.iter().zip(fitted).map(published).collect()
     }
 }

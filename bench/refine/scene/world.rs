@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use handstream::event::{HandPose, KEYPOINTS, Side};
+use handstream::fit::{FitConfig, HandObservation};
 use handstream::frame::{PictureSize, Timestamp};
 use handstream::geometry::{CameraModel, CameraPoint};
 use handstream::hand::HandModel;
@@ -120,6 +121,8 @@ pub struct Truth {
 pub struct WorldScene {
     /// What is true.
     pub truth: Vec<Truth>,
+    /// What the 2D tracker says of the left and of the right hand of each frame.
+    pub seen: Vec<[Option<HandObservation>; 2]>,
     /// What front end and odometry give.
     pub chunk: Chunk,
     /// True metres in a unit of the odometry.
@@ -153,13 +156,14 @@ impl WorldScene {
             .collect();
         let (odometry, world_scale) = odometry(config, &truth, &mut random);
         let camera = CameraModel::from_fov(FIELD_OF_VIEW, SIZE);
-        let frames = watch(config, &truth, &odometry, &camera, model)?;
+        let seen = watch(config, &truth, &camera);
+        let frames = published(&seen, &odometry, &camera, model)?;
         let knowledge = match config.course {
             Course::Still => CameraKnowledge::Still,
             _ => CameraKnowledge::ScaleFree,
         };
         let chunk = Chunk { frames, fps: FPS, camera, knowledge, meaning: KeypointMeaning::Tracker };
-        Ok(Self { truth, chunk, world_scale, betas })
+        Ok(Self { truth, seen, chunk, world_scale, betas })
     }
 }
 
@@ -395,20 +399,13 @@ fn odometry(config: &SceneConfig, truth: &[Truth], random: &mut Random) -> (Vec<
     (path, scale)
 }
 
-/// What tracker and front end make of the scene.
-fn watch(
-    config: &SceneConfig,
-    truth: &[Truth],
-    odometry: &[Isometry3<f64>],
-    camera: &CameraModel,
-    model: &Arc<HandModel>,
-) -> Result<Vec<ChunkFrame>> {
+/// What the tracker makes of the scene.
+fn watch(config: &SceneConfig, truth: &[Truth], camera: &CameraModel) -> Vec<[Option<HandObservation>; 2]> {
     let mut detectors = [0, 1].map(|side| {
         Detector::new(SIDES[side], config.faults.clone(), Random::of(config.seed, 10 + side as u64))
     });
     let mut hiding = Random::of(config.seed, 20);
-    let mut front_end = FrontEnd::new(2, model.clone(), Arc::new(camera.clone()))?;
-    let frames = truth.iter().zip(odometry).enumerate().map(|(number, (truth, pose))| {
+    let frames = truth.iter().enumerate().map(|(number, truth)| {
         let joints = [0, 1].map(|side: usize| {
             truth.hands[side].joints.map(|joint| {
                 let seen = truth.world_from_camera.inverse() * nalgebra::Point3::from(joint);
@@ -419,18 +416,26 @@ fn watch(
         if let Some(behind) = hidden_by_the_other(&joints).filter(|_| hiding.chance(HIDING_CHANCE)) {
             hidden[behind] = true;
         }
-        let seen: Vec<_> = detectors
-            .iter_mut()
-            .zip(&joints)
-            .zip(hidden)
-            .map(|((detector, joints), hidden)| detector.see(joints, camera, hidden))
-            .collect();
+        [0, 1].map(|side: usize| detectors[side].see(&joints[side], camera, hidden[side]))
+    });
+    frames.collect()
+}
+
+/// What the front end makes of what the tracker saw.
+fn published(
+    seen: &[[Option<HandObservation>; 2]],
+    odometry: &[Isometry3<f64>],
+    camera: &CameraModel,
+    model: &Arc<HandModel>,
+) -> Result<Vec<ChunkFrame>> {
+    let mut front_end = FrontEnd::new(2, model.clone(), Arc::new(camera.clone()), FitConfig::default())?;
+    let frames = seen.iter().zip(odometry).enumerate().map(|(number, (seen, pose))| {
         let timestamp = Timestamp::from_seconds(number as f64 / FPS);
         ChunkFrame {
             sequence: number as u64,
             timestamp,
             world_from_camera: Some(*pose),
-            hands: front_end.publish(&seen, timestamp),
+            hands: front_end.publish(seen, timestamp),
         }
     });
     Ok(frames.collect())

@@ -5,9 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use nalgebra::Vector3;
 
 use super::network::{PairNetwork, PairPictures, PairRow, PairTokens, PairWindow, SeenHand};
-use super::pairing::{Single, pairs};
 use super::tokens::{Kept, Tokens};
-use crate::event::{Side, TrackId};
+use crate::event::{Side, Single, TrackId, pairs};
 use crate::frame::{Frame, Timestamp};
 use crate::geometry::CameraModel;
 use crate::haptic::HandInput;
@@ -91,6 +90,13 @@ struct Track {
     tokens: Tokens,
 }
 
+/// A hand with its crop.
+#[derive(Clone, Copy)]
+struct Cropped {
+    single: Single,
+    square: Square,
+}
+
 /// A frame that is still to be the middle of a window.
 struct Waiting {
     number: u64,
@@ -148,9 +154,9 @@ impl OmniHands {
         let number = self.frames;
         self.frames += 1;
         let (singles, views) = self.prepare(frame, hands, camera);
-        let pairs = pairs(&singles);
+        let pairs = pairs(&singles.iter().map(|hand| hand.single).collect::<Vec<_>>());
         let answer = self.encode(frame, &singles, &views, &pairs, number, jobs).and_then(|()| {
-            let tracks = |pair: &[Option<usize>; 2]| pair.map(|at| at.map(|at| singles[at].track));
+            let tracks = |pair: &[Option<usize>; 2]| pair.map(|at| at.map(|at| singles[at].single.track));
             let pairs: Vec<[Option<TrackId>; 2]> = pairs.iter().map(tracks).collect();
             let answer = self.answer(number, frame.sequence, &pairs, jobs)?;
             if self.config.centre {
@@ -188,11 +194,11 @@ impl OmniHands {
         frame: &Frame,
         hands: &[HandInput],
         camera: &CameraModel,
-    ) -> (Vec<Single>, Vec<CropView>) {
-        let (mut singles, mut views): (Vec<Single>, Vec<CropView>) = (Vec::new(), Vec::new());
+    ) -> (Vec<Cropped>, Vec<CropView>) {
+        let (mut singles, mut views): (Vec<Cropped>, Vec<CropView>) = (Vec::new(), Vec::new());
         for hand in hands {
             let side = hand.observation.side;
-            if singles.iter().any(|earlier| earlier.track == hand.track) {
+            if singles.iter().any(|earlier| earlier.single.track == hand.track) {
                 continue;
             }
             let Some(seen) = HandBox::around(&hand.observation.keypoints_px)
@@ -217,7 +223,8 @@ impl OmniHands {
             track.last = frame.timestamp;
             let square = track.steady.update(seen, frame.timestamp, frame.size, &self.config.steady);
             if let Some(view) = CropView::new(&square, side, camera) {
-                singles.push(Single { track: hand.track, side, square });
+                let single = Single { track: hand.track, side, centre: square.centre() };
+                singles.push(Cropped { single, square });
                 views.push(view);
             }
         }
@@ -228,7 +235,7 @@ impl OmniHands {
     fn encode(
         &mut self,
         frame: &Frame,
-        singles: &[Single],
+        singles: &[Cropped],
         views: &[CropView],
         pairs: &[[Option<usize>; 2]],
         number: u64,
@@ -237,9 +244,9 @@ impl OmniHands {
         if pairs.is_empty() {
             return Ok(());
         }
-        let cut = |single: &Single| Cut {
-            square: single.square,
-            side: single.side,
+        let cut = |hand: &Cropped| Cut {
+            square: hand.square,
+            side: hand.single.side,
             blurred: CropRule::Hamer.blurs(),
         };
         self.pictures.cut(frame, &singles.iter().map(cut).collect::<Vec<_>>(), false, jobs);
@@ -254,7 +261,7 @@ impl OmniHands {
         for (pair, tokens) in pairs.iter().zip(tokens) {
             for (at, token) in pair.iter().zip([tokens.right, tokens.left]) {
                 let Some((at, token)) = at.zip(token) else { continue };
-                let Single { track, side, square } = singles[at];
+                let Cropped { single: Single { track, side, .. }, square } = singles[at];
                 if let Some(track) = self.tracks.get_mut(&track) {
                     let (run, view) = (track.run, views[at]);
                     track.tokens.push(Kept { number, run, side, square, view, token });

@@ -4,7 +4,7 @@
 //! tokens, `spatial` lets the tokens of both hands look at each other and makes one token of each hand and
 //! frame. `temporal` makes one token of a hand's window of them, and `regression` reads hands off it.
 //! `network` says what the network does for a stream and `cpu` is one on the processor. [`OmniHands`] follows the
-//! hands of a stream: `pairing` says which hands are a person's, `tokens` keeps each hand's window; [`Together`] places hands that are close as one. `file`
+//! hands of a stream: `tokens` keeps each hand's window; [`Together`] places hands that are close as one. `file`
 //! opens a user's checkpoint. Crops, weak cameras and
 //! decoder layers are those of [`super::full`].
 
@@ -14,7 +14,6 @@ mod embedding;
 mod file;
 mod hands;
 mod network;
-mod pairing;
 mod regression;
 mod relation;
 mod spatial;

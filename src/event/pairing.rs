@@ -1,19 +1,23 @@
 //! Which hands of a frame are a person's.
 
-use crate::event::{Side, TrackId};
-use crate::haptic::full::Square;
+use nalgebra::Vector2;
+
+use super::{Side, TrackId};
 
 /// A hand that is looked for a partner.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Single {
+pub struct Single {
+    /// Its track.
     pub track: TrackId,
+    /// Which hand it is.
     pub side: Side,
-    pub square: Square,
+    /// Its middle in the picture, in any unit.
+    pub centre: Vector2<f64>,
 }
 
-/// Pairs of a right and a left hand by their places in the list, the nearest first; those left over are alone.
-/// The order of the hands makes no difference.
-pub(super) fn pairs(hands: &[Single]) -> Vec<[Option<usize>; 2]> {
+/// Pairs of a right and a left hand (in this order) by their places in the list, the nearest first; those left over
+/// are alone. The order of the hands makes no difference.
+pub fn pairs(hands: &[Single]) -> Vec<[Option<usize>; 2]> {
     let of = |side: Side| {
         let mut places: Vec<usize> = (0..hands.len()).filter(|&at| hands[at].side == side).collect();
         places.sort_by_key(|&at| hands[at].track);
@@ -21,8 +25,7 @@ pub(super) fn pairs(hands: &[Single]) -> Vec<[Option<usize>; 2]> {
     };
     let (mut rights, mut lefts) = (of(Side::Right), of(Side::Left));
     let mut found = Vec::new();
-    let away =
-        |right: usize, left: usize| (hands[right].square.centre() - hands[left].square.centre()).norm();
+    let away = |right: usize, left: usize| (hands[right].centre - hands[left].centre).norm();
     loop {
         let all = rights.iter().flat_map(|&right| lefts.iter().map(move |&left| (right, left)));
         let nearest = all.min_by(|a, b| away(a.0, a.1).total_cmp(&away(b.0, b.1)));
@@ -38,15 +41,10 @@ pub(super) fn pairs(hands: &[Single]) -> Vec<[Option<usize>; 2]> {
 
 #[cfg(test)]
 mod tests {
-    use nalgebra::Vector2;
-
     use super::*;
-    use crate::frame::PictureSize;
 
     fn hand(track: u32, side: Side, x: f64) -> Single {
-        let size = PictureSize::new(1000, 1000);
-        let square = Square::new(Vector2::new(x, 0.0), 100.0, size).unwrap();
-        Single { track: TrackId(track), side, square }
+        Single { track: TrackId(track), side, centre: Vector2::new(x, 0.0) }
     }
 
     #[test]

@@ -1,4 +1,9 @@
 //! Which hand is which from frame to frame: tracks that survive short losses and changes of order.
+//!
+//! Hands go on as they moved: two that pass each other are told apart by where each was going, also when the one
+//! behind was hidden meanwhile.
+
+use nalgebra::Vector2;
 
 use super::duplicates::mean_distance;
 use super::side::{SideEvidence, settle};
@@ -17,6 +22,10 @@ const REACH_LIMIT: f32 = 2.0;
 const REACH_OF_OTHER_SIDE: f32 = 0.6;
 /// Such a label costs as much as this distance.
 const SIDE_COST: f32 = 0.25;
+/// Share of the newest motion in a track's velocity.
+const NEWEST_MOTION: f32 = 0.5;
+/// Time in which a velocity that nothing confirms dies away, seconds.
+const MOTION_SECONDS: f32 = 0.3;
 /// Seconds after which a lost hand is forgotten.
 const FORGET_SECONDS: f64 = 0.5;
 /// Frames after which it is forgotten even if the clock stands still.
@@ -51,6 +60,8 @@ pub struct Identified {
 struct Track {
     id: TrackId,
     keypoints: [Pixel; KEYPOINTS],
+    /// Motion of the key points' middle, pixels a second; `None` before the first sighting.
+    velocity: Option<Vector2<f32>>,
     side: SideEvidence,
     seen: Timestamp,
     lost_frames: u32,
@@ -80,7 +91,7 @@ impl Identity {
         self.tracks.retain(|track| {
             time.since(track.seen).as_secs_f64() <= FORGET_SECONDS && track.lost_frames < FORGET_FRAMES
         });
-        let mut matched = self.matches(sightings);
+        let mut matched = self.matches(time, sightings);
         let rank = |i: usize| matched[i].map_or(u32::MAX, |track| self.tracks[track].lost_frames);
         let mut order: Vec<usize> = (0..sightings.len()).collect();
         order.sort_by(|&a, &b| {
@@ -95,7 +106,7 @@ impl Identity {
             let track = matched[i].unwrap_or_else(|| self.begin());
             matched[i] = Some(track);
             let (track, sighting) = (&mut self.tracks[track], &sightings[i]);
-            (track.keypoints, track.seen, track.lost_frames) = (sighting.keypoints, time, 0);
+            track.see(time, sighting);
             track.side.add(sighting.right, sighting.presence);
         }
         let named: Vec<(usize, usize)> = order.iter().filter_map(|&i| Some((i, matched[i]?))).collect();
@@ -116,6 +127,7 @@ impl Identity {
         self.tracks.push(Track {
             id: TrackId(self.next_id),
             keypoints: [Pixel::default(); KEYPOINTS],
+            velocity: None,
             side: SideEvidence::default(),
             seen: Timestamp::default(),
             lost_frames: 0,
@@ -125,11 +137,13 @@ impl Identity {
     }
 
     /// The track each sighting continues: cheapest pairs first, then exchanges that lower the sum.
-    fn matches(&self, sightings: &[Sighting]) -> Vec<Option<usize>> {
+    fn matches(&self, time: Timestamp, sightings: &[Sighting]) -> Vec<Option<usize>> {
+        let expected: Vec<[Pixel; KEYPOINTS]> =
+            self.tracks.iter().map(|track| track.expected(time)).collect();
+        let price = |s: usize, t: usize| cost(&self.tracks[t], &expected[t], &sightings[s]);
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
-        for (s, sighting) in sightings.iter().enumerate() {
-            let tracks = self.tracks.iter().enumerate();
-            pairs.extend(tracks.filter_map(|(t, track)| Some((cost(track, sighting)?, s, t))));
+        for s in 0..sightings.len() {
+            pairs.extend((0..self.tracks.len()).filter_map(|t| Some((price(s, t)?, s, t))));
         }
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut matched: Vec<Option<usize>> = vec![None; sightings.len()];
@@ -138,7 +152,6 @@ impl Identity {
                 matched[s] = Some(t);
             }
         }
-        let price = |s: usize, t: usize| cost(&self.tracks[t], &sightings[s]);
         for a in 0..sightings.len() {
             for b in a + 1..sightings.len() {
                 let (Some(ta), Some(tb)) = (matched[a], matched[b]) else { continue };
@@ -153,15 +166,44 @@ impl Identity {
     }
 }
 
-/// How badly a sighting fits a track; `None` beyond the track's reach.
-fn cost(track: &Track, sighting: &Sighting) -> Option<f32> {
-    let distance = mean_distance(&track.keypoints, &sighting.keypoints) / sighting.size.max(1.0);
+impl Track {
+    /// Takes in its sighting at `time`.
+    fn see(&mut self, time: Timestamp, sighting: &Sighting) {
+        let seconds = time.since(self.seen).as_secs_f32();
+        let moved = (middle(&sighting.keypoints) - middle(&self.keypoints)) / seconds;
+        self.velocity = match self.velocity {
+            None => Some(Vector2::zeros()),
+            Some(velocity) if seconds > 0.0 => Some(velocity.lerp(&moved, NEWEST_MOTION)),
+            still => still,
+        };
+        (self.keypoints, self.seen, self.lost_frames) = (sighting.keypoints, time, 0);
+    }
+
+    /// Where its key points are at `time` if the hand goes on as it moved.
+    fn expected(&self, time: Timestamp) -> [Pixel; KEYPOINTS] {
+        let seconds = time.since(self.seen).as_secs_f32();
+        let lasts = MOTION_SECONDS * (1.0 - (-seconds / MOTION_SECONDS).exp());
+        let moved = self.velocity.unwrap_or_default() * lasts;
+        self.keypoints.map(|point| Pixel::new(point.x + moved.x, point.y + moved.y))
+    }
+}
+
+/// The middle of key points, pixels.
+fn middle(keypoints: &[Pixel; KEYPOINTS]) -> Vector2<f32> {
+    keypoints.iter().map(|point| Vector2::new(point.x, point.y)).sum::<Vector2<f32>>() / KEYPOINTS as f32
+}
+
+/// How badly a sighting fits a track whose key points are `expected`; `None` beyond the track's reach.
+fn cost(track: &Track, expected: &[Pixel; KEYPOINTS], sighting: &Sighting) -> Option<f32> {
+    let [goes_on, stays] = [expected, &track.keypoints]
+        .map(|keypoints| mean_distance(keypoints, &sighting.keypoints) / sighting.size.max(1.0));
     let disagreement = (track.side.probability_right() - sighting.right).abs();
     let mut reach = (REACH + REACH_PER_LOST_FRAME * track.lost_frames as f32).min(REACH_LIMIT);
     if track.lost_frames > 0 {
         reach *= 1.0 - REACH_OF_OTHER_SIDE * disagreement;
     }
-    (distance < reach).then_some(distance + SIDE_COST * disagreement)
+    // A hand may stop at any time.
+    (goes_on.min(stays) < reach).then_some(goes_on + SIDE_COST * disagreement)
 }
 
 #[cfg(test)]

@@ -8,15 +8,20 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::Context;
+use handstream::event::{Side, TrackId};
+use handstream::fit::HandObservation;
+use handstream::frame::{Frame, PictureSize, Timestamp};
+use handstream::geometry::{CameraModel, Pixel};
+use handstream::haptic::HandInput;
 use handstream::haptic::full::{DecoderConfig, HandBox, Picture};
 use handstream::haptic::omni::{
-    CpuPairNetwork, OmniShape, PairNetwork, PairPictures, PairTokens, PairWindow, RelationMode, SeenHand,
-    WINDOW,
+    CpuPairNetwork, OmniConfig, OmniFrame, OmniHands, OmniShape, PairNetwork, PairPictures, PairTokens,
+    PairWindow, RelationMode, SeenHand, WINDOW,
 };
-use handstream::jobs::{Job, Jobs};
+use handstream::jobs::{InOrder, Job, Jobs};
 use handstream::net::vit::{PICTURE, TOKENS};
 use handstream::net::{Checkpoint, Isa, VitConfig};
-use nalgebra::Vector2;
+use nalgebra::{Vector2, Vector3};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 
@@ -36,6 +41,10 @@ use omni_release::OmniRelease;
 const PASSES: usize = 5;
 /// Passes of the temporal part.
 const SHORT_PASSES: usize = 40;
+
+/// Frames of the small film, and their size.
+const FILM: u64 = 150;
+const SIZE: PictureSize = PictureSize { width: 160, height: 120 };
 
 /// A pool beside the calling thread.
 struct Threads(ThreadPool);
@@ -98,6 +107,7 @@ fn main() -> anyhow::Result<()> {
     }
     let report = json!({
         "command": "cargo bench --bench omnihands",
+        "newest frame beside the middle of its window": lag()?,
         "what": "a frame with two hands at the released size, f32, two threads: operations (two a multiplication) \
                  and milliseconds of wall time; the backbone alone is in vit.json",
         "instruction set": Isa::best().to_string(),
@@ -113,6 +123,77 @@ fn main() -> anyhow::Result<()> {
     println!("{text}");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/results/omnihands.json");
     std::fs::write(path, text + "\n").context(path)
+}
+
+/// How far what is said at once is from what is said half a window later, by a small network with random weights:
+/// what the missing half of the window changes at most where nothing was learned. Real weights will differ.
+fn lag() -> anyhow::Result<Value> {
+    let bytes = OmniRelease::small().bytes();
+    let checkpoint = Checkpoint::parse(&bytes)?;
+    let root = checkpoint.root();
+    let (shape, vit) = (OmniShape::read(&root, None)?, VitConfig::read(&root.part("backbone"), Some(2))?);
+    let network = CpuPairNetwork::read(&root, &vit, &shape, RelationMode::Release, WINDOW)?;
+    let config = OmniConfig { centre: true, gap: 5, ..OmniConfig::default() };
+    let mut stream = OmniHands::new(Box::new(network), config);
+    let camera = CameraModel::guess(SIZE);
+    let (mut newest, mut centres): (Vec<OmniFrame>, Vec<OmniFrame>) = (Vec::new(), Vec::new());
+    for number in 0..FILM {
+        newest.push(stream.update(&frame(number), &[hand(0, number), hand(1, number)], &camera, &InOrder)?);
+        centres.extend(stream.centre(false, &InOrder)?);
+    }
+    let mut later: Vec<[f64; 2]> = newest.iter().zip(&centres).flat_map(|(a, b)| apart(a, b)).collect();
+    let mut frames: Vec<[f64; 2]> = newest.windows(2).flat_map(|pair| apart(&pair[0], &pair[1])).collect();
+    Ok(json!({
+        "what": "small random network on a made-up film, gap 5, median over hands: turn of the wrist and change of \
+                 depth; beside it from one frame to the next",
+        "half a window later": medians(&mut later),
+        "one frame later": medians(&mut frames),
+    }))
+}
+
+/// Turn of the wrist in degrees and change of depth in percent, for each hand of both.
+fn apart(a: &OmniFrame, b: &OmniFrame) -> Vec<[f64; 2]> {
+    let both = a.hands.iter().filter_map(|a| Some((a, b.hands.iter().find(|b| b.track == a.track)?)));
+    both.map(|(a, b)| {
+        let (a, b) = (&a.hand, &b.hand);
+        let depth = 100.0 * (b.weak2full_depth / a.weak2full_depth - 1.0).abs();
+        [a.rotations[0].angle_to(&b.rotations[0]).to_degrees(), depth]
+    })
+    .collect()
+}
+
+fn medians(rows: &mut [[f64; 2]]) -> Value {
+    let mut median = |column: usize| {
+        rows.sort_by(|a, b| a[column].total_cmp(&b[column]));
+        rows.get(rows.len() / 2).map(|row| (row[column] * 1e3).round() / 1e3)
+    };
+    json!({ "wrist_degrees": median(0), "depth_percent": median(1) })
+}
+
+/// A picture that moves slowly.
+fn frame(number: u64) -> Frame {
+    let pixel = |i: usize| {
+        let (x, y) = ((i / 3 % SIZE.width) as f32 + number as f32, (i / 3 / SIZE.width) as f32);
+        (127.0 + 60.0 * (x / 9.0).sin() + 60.0 * (y / 7.0 + (i % 3) as f32).cos()) as u8
+    };
+    let pixels = (0..SIZE.rgb_bytes()).map(pixel).collect();
+    Frame { pixels, size: SIZE, timestamp: Timestamp(33_000_000 * number as i64), sequence: number }
+}
+
+/// Key points on a circle that sways.
+fn hand(track: u32, number: u64) -> HandInput {
+    let point = |k: usize| {
+        let turn = k as f32 / 21.0 * std::f32::consts::TAU;
+        let x = 50.0 + 60.0 * track as f32 + 12.0 * (number as f32 / 15.0).sin();
+        Pixel::new(x + 18.0 * turn.cos(), 60.0 + 15.0 * turn.sin())
+    };
+    let observation = HandObservation {
+        keypoints_px: std::array::from_fn(point),
+        landmarks_m: [Vector3::zeros(); 21],
+        score: 0.9,
+        side: if track == 1 { Side::Left } else { Side::Right },
+    };
+    HandInput { track: TrackId(track), observation }
 }
 
 fn summary(times: &mut [f64]) -> Value {

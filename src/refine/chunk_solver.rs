@@ -6,8 +6,8 @@ use super::belief::{FrameBelief, MotionFrame, MotionPrior};
 use super::config::{Infill, RefineConfig};
 use super::data::{Chunk, Deadline, RefineStatistics, StageStatistics};
 use super::scene::{
-    CameraWay, HandChain, HandScale, HeldDepths, Meshes, Sorted, camera_postures, hand_scale, part,
-    remove_outliers, world_postures,
+    CameraWay, HandChain, HandScale, HeldDepths, Meshes, Sorted, camera_postures, hand_scale, learn_noise,
+    part, remove_outliers, world_postures,
 };
 use super::solver::{Estimate, HandEstimate, JointTerms, Outcome, Problem, ScalePrior, minimise};
 use super::stitch::Carried;
@@ -51,6 +51,9 @@ impl ChunkSolver<'_> {
             let started = Instant::now();
             let outcome = self.minimise(&solved, None, self.config.solver.world_iterations);
             solved.take("world", outcome, started);
+            if self.config.observation.learn_noise {
+                self.world_again(&mut solved);
+            }
             self.scale_again(&mut solved);
         }
         if self.config.stages.joint {
@@ -117,6 +120,19 @@ impl ChunkSolver<'_> {
                 (mean.exp(), sum.powf(-0.5))
             }
         }
+    }
+
+    /// Stage II once more, with what its first result says of the key points' noise.
+    fn world_again(&self, solved: &mut Solved) {
+        if solved.statistics.out_of_time {
+            return;
+        }
+        let started = Instant::now();
+        for (hand, own) in solved.hands.iter_mut().zip(&solved.estimate.hands) {
+            learn_noise(hand, own, &solved.way, solved.estimate.scale);
+        }
+        let outcome = self.minimise(solved, None, self.config.solver.again_iterations);
+        solved.take("world again", outcome, started);
     }
 
     /// Finds the scale again from the refined hands, and moves them along with the camera.

@@ -71,6 +71,8 @@ pub struct ObservationTerms {
     /// Standard deviation by which a tracker's key points of one hand lie elsewhere along their bones than it
     /// usually puts them, metres: an unknown of each hand and key point; 0 holds them at the usual place.
     pub keypoint_offset: f64,
+    /// Whether a first fit says how noisy each hand's key points are, on top of the unit.
+    pub learn_noise: bool,
 }
 
 /// How hands move in the world.
@@ -125,6 +127,8 @@ pub struct CameraTerms {
 pub struct SolverLimits {
     /// Most linearisations in stage II.
     pub world_iterations: usize,
+    /// Most linearisations in stage II once more, with the key points' noise that it learned.
+    pub again_iterations: usize,
     /// Most linearisations in stage III.
     pub joint_iterations: usize,
     /// Relative decrease of the cost that ends a stage.
@@ -178,13 +182,14 @@ impl RefineConfig {
                 least_confidence: 0.1,
                 provisional: [0.15, 0.1, 0.2],
                 provisional_outlier: 3.0,
-                provisional_memory_seconds: 0.1,
-                keypoint_offset: 3e-3,
+                provisional_memory_seconds: 0.3,
+                keypoint_offset: 2e-3,
+                learn_noise: true,
             },
             motion: MotionTerms {
-                wrist_acceleration: 2.0,
+                wrist_acceleration: 1.2,
                 rotation_acceleration: 12.0,
-                angle_acceleration: 15.0,
+                angle_acceleration: 22.0,
                 velocity_memory_seconds: 0.3,
                 outlier: 2.0,
                 joint_velocity: 0.0,
@@ -196,7 +201,12 @@ impl RefineConfig {
             },
             shape: ShapeTerms { squared_betas: 0.0, provisional: 50.0, limit: 3.0 },
             camera: CameraTerms { scale_drift: 0.02 },
-            solver: SolverLimits { world_iterations: 12, joint_iterations: 8, enough: 1e-3 },
+            solver: SolverLimits {
+                world_iterations: 12,
+                again_iterations: 4,
+                joint_iterations: 8,
+                enough: 1e-3,
+            },
         }
     }
 
@@ -211,6 +221,7 @@ impl RefineConfig {
                 least_confidence: 0.5,
                 provisional: [0.0; 3],
                 keypoint_offset: 0.0,
+                learn_noise: false,
                 ..ours.observation
             },
             motion: MotionTerms {

@@ -74,6 +74,12 @@ impl CameraWay {
         self.scale_free
     }
 
+    /// How far the camera gets from where it began, in the odometry's unit.
+    pub fn extent(&self) -> f64 {
+        let first = self.units.first().copied().unwrap_or_default();
+        self.units.iter().map(|unit| (unit - first).norm()).fold(0.0, f64::max)
+    }
+
     /// The camera's way without its motion quicker than a bell of `seconds` standard deviation; `None` stands
     /// still.
     pub fn smoothed(&self, bell: Option<f64>) -> Vec<Vector3<f64>> {

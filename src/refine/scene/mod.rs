@@ -3,6 +3,7 @@
 mod camera;
 mod hand;
 mod meshes;
+mod noise;
 mod outliers;
 mod parting;
 mod provisional;
@@ -13,6 +14,7 @@ mod tracks;
 pub(super) use camera::{CameraWay, View};
 pub(super) use hand::{HandChain, Node, Sight};
 pub(super) use meshes::Meshes;
+pub(super) use noise::learn_noise;
 pub(super) use outliers::remove_outliers;
 pub(super) use parting::{HeldDepth, HeldDepths, part};
 pub(super) use scale::{HandScale, hand_scale};

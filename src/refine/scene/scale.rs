@@ -4,7 +4,8 @@
 //! is `y_t = w_t - scale u_t`, with the hand's own way `w` and the odometry's positions `u`. A hand may be carried
 //! along: then `w_t = scale b_t + own_t`, where the body's way `b` is the camera's without its quick motion. Over
 //! three frames `d2 y + scale d2(u - b)` is the hand's own acceleration, and the scale with the smallest robust
-//! sum is known in closed form. Whether the body walks or stands is decided by which sum is smaller.
+//! sum is known in closed form. Whether the body walks or stands is decided by which sum is smaller; where the
+//! camera goes farther than a body that stands can reach, it walks.
 //!
 //! Both `y` and `u` are smoothed by the same bell first: odometry errs by a fraction of a millimetre from frame to
 //! frame, as much as a head accelerates in that time, and noise in `u` would draw the scale to zero. For the same
@@ -31,6 +32,8 @@ const INDEPENDENT: f64 = 8.0;
 const DEPTH_NOISE: f64 = 5.0;
 /// Noise of wrists is never taken for less than this, metres.
 const LEAST_NOISE: f64 = 1e-6;
+/// Farthest that hands of a body that stands get in a chunk, metres.
+const REACH: f64 = 1.0;
 /// Rounds of reweighting.
 const ROUNDS: usize = 10;
 /// Fewest equations that say anything.
@@ -81,7 +84,9 @@ pub(in crate::refine) fn hand_scale(
         let own = if body.is_some() { CARRIED_SIGMA } else { SIZE_SIGMA };
         Some((ratio.usual, HandScale { scale: ratio.scale, sigma: ratio.sigma.hypot(own), body }))
     };
-    let found = [Some(BODY_BELL), None].into_iter().filter_map(of);
+    let carried = of(Some(BODY_BELL));
+    let standing = of(None).filter(|(_, found)| way.extent() * found.scale < REACH);
+    let found = [carried, standing].into_iter().flatten();
     found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, scale)| scale)
 }
 

@@ -22,6 +22,8 @@ const REACH_LIMIT: f32 = 2.0;
 const REACH_OF_OTHER_SIDE: f32 = 0.6;
 /// Such a label costs as much as this distance.
 const SIDE_COST: f32 = 0.25;
+/// What it costs to take up a hand that was lost: a hand in sight is rather the one that was in sight before.
+const LOST_COST: f32 = 0.15;
 /// Share of the newest motion in a track's velocity.
 const NEWEST_MOTION: f32 = 0.5;
 /// Time in which a velocity that nothing confirms dies away, seconds.
@@ -202,8 +204,9 @@ fn cost(track: &Track, expected: &[Pixel; KEYPOINTS], sighting: &Sighting) -> Op
     if track.lost_frames > 0 {
         reach *= 1.0 - REACH_OF_OTHER_SIDE * disagreement;
     }
+    let lost = if track.lost_frames > 0 { LOST_COST } else { 0.0 };
     // A hand may stop at any time.
-    (goes_on.min(stays) < reach).then_some(goes_on + SIDE_COST * disagreement)
+    (goes_on.min(stays) < reach).then_some(goes_on + SIDE_COST * disagreement + lost)
 }
 
 #[cfg(test)]

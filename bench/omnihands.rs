@@ -8,10 +8,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::Context;
-use handstream::event::{Side, TrackId};
-use handstream::fit::HandObservation;
 use handstream::frame::{Frame, PictureSize, Timestamp};
-use handstream::geometry::{CameraModel, Pixel};
+use handstream::geometry::CameraModel;
 use handstream::haptic::HandInput;
 use handstream::haptic::full::{DecoderConfig, HandBox, Picture};
 use handstream::haptic::omni::{
@@ -21,7 +19,7 @@ use handstream::haptic::omni::{
 use handstream::jobs::{InOrder, Job, Jobs};
 use handstream::net::vit::{PICTURE, TOKENS};
 use handstream::net::{Checkpoint, Isa, VitConfig};
-use nalgebra::{Vector2, Vector3};
+use nalgebra::Vector2;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 
@@ -31,11 +29,15 @@ mod omni_release;
 #[path = "../tests/support/release.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod release;
+#[path = "../tests/support/ring.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod ring;
 #[path = "../tests/support/torch_zip.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod torch_zip;
 
 use omni_release::OmniRelease;
+use ring::{ring_hand, side_of};
 
 /// Frames of which the least and the median time are told.
 const PASSES: usize = 5;
@@ -182,18 +184,8 @@ fn frame(number: u64) -> Frame {
 
 /// Key points on a circle that sways.
 fn hand(track: u32, number: u64) -> HandInput {
-    let point = |k: usize| {
-        let turn = k as f32 / 21.0 * std::f32::consts::TAU;
-        let x = 50.0 + 60.0 * track as f32 + 12.0 * (number as f32 / 15.0).sin();
-        Pixel::new(x + 18.0 * turn.cos(), 60.0 + 15.0 * turn.sin())
-    };
-    let observation = HandObservation {
-        keypoints_px: std::array::from_fn(point),
-        landmarks_m: [Vector3::zeros(); 21],
-        score: 0.9,
-        side: if track == 1 { Side::Left } else { Side::Right },
-    };
-    HandInput { track: TrackId(track), observation }
+    let x = 50.0 + 60.0 * track as f32 + 12.0 * (number as f32 / 15.0).sin();
+    ring_hand(track, side_of(track), x, [18.0, 15.0])
 }
 
 fn summary(times: &mut [f64]) -> Value {

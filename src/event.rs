@@ -1,6 +1,5 @@
 //! Everything that can happen in a run, as one enum, and the hands that travel in it.
 
-mod pairing;
 mod trouble;
 
 use std::sync::Arc;
@@ -8,7 +7,6 @@ use std::time::Duration;
 
 use nalgebra::{Isometry3, Vector3};
 
-pub use self::pairing::{Single, pairs};
 pub use self::trouble::{Recovery, Trouble, Worker, WorkerFailure};
 use crate::frame::{Frame, PictureSize, Timestamp};
 use crate::geometry::{CameraModel, CameraPoint, Pixel};

@@ -7,7 +7,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+/// From this size on, bytes, memory goes back to the system as soon as it is free.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const LARGE_BYTES: std::ffi::c_int = 512 << 10;
+
 fn main() -> ExitCode {
+    // By default glibc keeps ever larger pieces on its heaps, one for each thread, and these grow for hours.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: no other thread has been started; the call takes two numbers.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+    }
     let filter = EnvFilter::try_from_env("HANDSTREAM_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match cli::Cli::parse().run() {

@@ -5,9 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use handstream::event::{Side, TrackId};
-use handstream::fit::HandObservation;
-use handstream::frame::{Frame, PictureSize, Timestamp};
-use handstream::geometry::{CameraModel, Pixel};
+use handstream::frame::{Frame, PictureSize};
+use handstream::geometry::CameraModel;
 use handstream::haptic::HandInput;
 use handstream::haptic::full::{Cropper, Cut, HandBox, HeadRow, NetworkError, Picture, Square};
 use handstream::haptic::omni::{
@@ -15,12 +14,13 @@ use handstream::haptic::omni::{
     PairWindow, RelationMode, SeenHand, WINDOW,
 };
 use handstream::jobs::{InOrder, Jobs};
-use nalgebra::{Vector2, Vector3};
+use nalgebra::Vector2;
 
 #[path = "support/mod.rs"]
 mod support;
 
 use support::omni_release::OmniRelease;
+use support::ring::{noisy_frame, ring_hand, side_of};
 
 /// Frames of the film, and milliseconds from one to the next.
 const FRAMES: u64 = 60;
@@ -127,28 +127,14 @@ fn network() -> CpuPairNetwork {
     OmniFile::open(path).unwrap().network(RelationMode::Release).unwrap()
 }
 
-/// A noisy picture that is another one in every frame.
 fn frame(number: u64) -> Frame {
-    let pixel = |i: usize| ((i * 7919 + number as usize * 104_729) % 1009 + i % 97) as u8;
-    let timestamp = Timestamp(STEP * 1_000_000 * number as i64);
-    let pixels = (0..SIZE.rgb_bytes()).map(pixel).collect();
-    Frame { pixels, size: SIZE, timestamp, sequence: number }
+    noisy_frame(SIZE, number, STEP)
 }
 
 /// Key points on a circle that moves.
 fn hand(track: u32, frame: u64) -> HandInput {
-    let point = |k: usize| {
-        let turn = k as f32 / 21.0 * std::f32::consts::TAU;
-        let x = 40.0 + 50.0 * track as f32 + 0.4 * frame as f32;
-        Pixel::new(x + 15.0 * turn.cos(), 60.0 + 12.0 * turn.sin())
-    };
-    let observation = HandObservation {
-        keypoints_px: std::array::from_fn(point),
-        landmarks_m: [Vector3::zeros(); 21],
-        score: 0.9,
-        side: if track == 1 { Side::Left } else { Side::Right },
-    };
-    HandInput { track: TrackId(track), observation }
+    let x = 40.0 + 50.0 * track as f32 + 0.4 * frame as f32;
+    ring_hand(track, side_of(track), x, [15.0, 12.0])
 }
 
 /// The frame with which the left hand comes back after a pause that begins its windows anew.

@@ -1,19 +1,17 @@
 //! The memory of a process that follows two hands with OmniHands: alone in its file, because it is the process's.
 #![cfg(target_os = "linux")]
 
-use handstream::event::{Side, TrackId};
-use handstream::fit::HandObservation;
 use handstream::frame::{Frame, PictureSize, Timestamp};
-use handstream::geometry::{CameraModel, Pixel};
+use handstream::geometry::CameraModel;
 use handstream::haptic::HandInput;
 use handstream::haptic::omni::{OmniConfig, OmniFile, OmniHands, RelationMode};
 use handstream::jobs::InOrder;
-use nalgebra::Vector3;
 
 #[path = "support/mod.rs"]
 mod support;
 
 use support::omni_release::OmniRelease;
+use support::ring::{ring_hand, side_of};
 
 const SIZE: PictureSize = PictureSize { width: 160, height: 120 };
 /// Frames after which nothing should be taken any more, and frames of the clip.
@@ -33,18 +31,8 @@ fn resident() -> u64 {
 fn hands(number: u64) -> Vec<HandInput> {
     let seen = |hand: u64| (number + 30 * hand) % 90 >= 20;
     let of = |hand: u64| {
-        let point = |k: usize| {
-            let turn = k as f32 / 21.0 * std::f32::consts::TAU;
-            let x = 45.0 + 55.0 * hand as f32 + 10.0 * (number as f32 / 20.0).sin();
-            Pixel::new(x + 15.0 * turn.cos(), 60.0 + 12.0 * turn.sin())
-        };
-        let observation = HandObservation {
-            keypoints_px: std::array::from_fn(point),
-            landmarks_m: [Vector3::zeros(); 21],
-            score: 0.9,
-            side: if hand == 1 { Side::Left } else { Side::Right },
-        };
-        HandInput { track: TrackId((2 * (number / 90) + hand) as u32), observation }
+        let x = 45.0 + 55.0 * hand as f32 + 10.0 * (number as f32 / 20.0).sin();
+        ring_hand((2 * (number / 90) + hand) as u32, side_of(hand as u32), x, [15.0, 12.0])
     };
     (0..2).filter(|&hand| seen(hand)).map(of).collect()
 }

@@ -25,7 +25,7 @@ use super::clips::Clip;
 use super::recording::sample;
 use super::report::rounded;
 use super::scene::{
-    Course, Faults, FrontEnd, Material, SIDES, SceneConfig, WorldScene, head, interpenetration,
+    Course, Faults, FrontEnd, Material, SIDES, SceneConfig, WorldScene, hand_length, head, interpenetration,
     recorded_clips,
 };
 
@@ -168,7 +168,7 @@ fn config(seed: u64, close: bool) -> SceneConfig {
 /// Runs the front end over a scene and compares the way between the wrists.
 fn add_scene(sums: &mut Sums, scene: &WorldScene, variant: Variant, model: &Arc<HandModel>) -> Result<()> {
     let camera = Arc::new(scene.chunk.camera.clone());
-    let length = 1e3 * length(&scene.betas, model);
+    let length = 1e3 * hand_length(&scene.betas, model);
     let mut front_end = FrontEnd::new(2, model.clone(), camera, variant.config(Some(length)))?;
     let published: Vec<Vec<ObservedHand>> = (0..)
         .zip(&scene.seen)
@@ -222,18 +222,6 @@ fn ways(hands: &[HandSequence; 2]) -> BTreeMap<u64, Vector3<f64>> {
 fn ways_of(hands: &[HandSequence; 2], frame: u64) -> Option<Vector3<f64>> {
     let wrist = |side: usize| hands[side].get(&frame)?.joints[0];
     Some(wrist(0)? - wrist(1)?)
-}
-
-/// The rest hand from wrist to middle finger tip, metres.
-fn length(betas: &[f32; 10], model: &HandModel) -> f64 {
-    let pose = HandPose {
-        global_orient: Vector3::zeros(),
-        hand_pose: [Vector3::zeros(); 15],
-        betas: *betas,
-        translation: Vector3::zeros(),
-    };
-    let joints = model.posed(&pose, Side::Right).joints;
-    f64::from((joints[12].0 - joints[0].0).norm())
 }
 
 /// A clip without truth.

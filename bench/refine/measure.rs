@@ -146,15 +146,3 @@ pub fn of_hands(truth: &[Truth], hands: &PlacedHands, fps: f64) -> Means {
     }
     means
 }
-
-/// Length of the rest hand from wrist to middle finger tip, metres: its size.
-pub fn hand_length(betas: &[f32; 10], model: &HandModel) -> f64 {
-    let pose = HandPose {
-        global_orient: Vector3::zeros(),
-        hand_pose: [Vector3::zeros(); 15],
-        betas: *betas,
-        translation: Vector3::zeros(),
-    };
-    let joints = model.posed(&pose, Side::Right).joints;
-    f64::from((joints[12].0 - joints[0].0).norm())
-}

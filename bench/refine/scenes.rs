@@ -8,9 +8,9 @@ use handstream::hand::HandModel;
 use handstream::refine::{Deadline, Infill, LearnedPrior, RefineConfig, RefinedChunk, Refiner};
 use serde_json::{Value, json};
 
-use crate::measure::{Means, hand_length, measured, provisional, refined, restricted};
+use crate::measure::{Means, measured, provisional, refined, restricted};
 use crate::report::{Report, median, rounded};
-use crate::scene::{Course, Faults, Material, SceneConfig, WorldScene, head, recorded_clips};
+use crate::scene::{Course, Faults, Material, SceneConfig, WorldScene, hand_length, head, recorded_clips};
 
 /// Scenes of the set.
 const SCENES: u64 = 20;

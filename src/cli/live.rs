@@ -13,7 +13,7 @@ use handstream::detect::Search;
 use handstream::engine::{
     Delivery, Device, FrontEnd, FrontEndConfig, HandFrontEnd, Run, SecondPass, Session, Supply, Watchdog,
 };
-use handstream::event::{Event, RunInfo};
+use handstream::event::Event;
 use handstream::geometry::CameraModel;
 use handstream::hand::HandModel;
 use handstream::haptic::{PlacementMode, StreamConfig};
@@ -27,6 +27,7 @@ use super::camera_request::CameraArgs;
 use super::controls::Controls;
 use super::intrinsics::IntrinsicsArgs;
 use super::omnihands::OmniArgs;
+use super::pipeline::Pipeline;
 use super::profile::{Networks, ProfileName};
 use super::record::{RecordArgs, Recording};
 use super::second_pass::SecondPassArgs;
@@ -92,14 +93,7 @@ impl LiveArgs {
         let info = source.info();
         let paced = !info.live;
         let camera = self.intrinsics.camera(info)?;
-        let run_info = RunInfo {
-            source: info.name.clone(),
-            size: info.size,
-            fps: info.fps,
-            frame_count: info.frame_count,
-            camera: camera.clone(),
-            hand_model: model.name().to_string(),
-        };
+        let run_info = Pipeline::run_info(info, &camera, &model, None);
         let watchdog = self.watchdog(self.profile);
         let (delivery, limit) = (Delivery::Newest { paced }, self.frames);
         let second_pass = self.second_pass.start(&model, &run_info, delivery, false, limit, &watchdog)?;

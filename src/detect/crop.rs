@@ -25,8 +25,8 @@ pub enum Outside {
     Edge,
 }
 
-/// Samples `region` of the picture into `out`: `SIDE` x `SIDE` x 3 values, rows
-/// first, RGB in 0..1. The processor's wide registers are used where it has them.
+/// Samples `region` of the picture into `out`: `SIDE` x `SIDE` x 3 values, rows first, RGB in 0..1. The processor's wide
+/// registers are used where it has them.
 ///
 /// The frame must hold `frame.size.rgb_bytes()` bytes and at least one pixel, `region` must be
 /// [usable](Region::usable); `out` is filled as far as it reaches.

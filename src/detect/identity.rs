@@ -3,6 +3,9 @@
 //! Hands go on as they moved: two that pass each other are told apart by where each was going, also when the one
 //! behind was hidden meanwhile.
 
+#[cfg(test)]
+mod crossings;
+
 use nalgebra::Vector2;
 
 use super::duplicates::mean_distance;

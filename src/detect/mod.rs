@@ -6,8 +6,6 @@
 //! out and [`identity`] turns into tracks with a side that does not flicker.
 
 pub mod crop;
-#[cfg(test)]
-mod crossings;
 pub mod duplicates;
 mod error;
 pub mod follow;

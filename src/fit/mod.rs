@@ -24,6 +24,7 @@ pub(crate) mod landmarks;
 mod motion;
 pub(crate) mod normal;
 mod observation;
+pub(crate) mod pairing;
 pub(crate) mod parameters;
 pub(crate) mod prior;
 mod residuals;

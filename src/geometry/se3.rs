@@ -3,7 +3,7 @@
 //! A twist is `(tau, phi)`: three numbers of translation, then an axis-angle vector. It acts from the left:
 //! `exp(xi) * pose`.
 
-use nalgebra::{Isometry3, Matrix6, Translation3, UnitQuaternion, Vector3, Vector6};
+use nalgebra::{Isometry3, Matrix3, Matrix6, Translation3, UnitQuaternion, Vector3, Vector6};
 
 use super::rotation::{axis_angle_from_quaternion, skew};
 
@@ -31,7 +31,12 @@ pub fn exp(twist: &Vector6<f64>) -> Isometry3<f64> {
 /// The twist of a motion, its angle in 0..=pi (the logarithm).
 pub fn log(motion: &Isometry3<f64>) -> Vector6<f64> {
     let phi = axis_angle_from_quaternion(&motion.rotation);
-    let squared = phi.norm_squared();
+    joined(inverse_left_jacobian(&phi) * motion.translation.vector, phi)
+}
+
+/// Inverse of SO(3)'s left Jacobian: `log(exp(d) exp(v)) = v + J d` for small `d`; its transpose is the right one's.
+pub fn inverse_left_jacobian(v: &Vector3<f64>) -> Matrix3<f64> {
+    let squared = v.norm_squared();
     let angle = squared.sqrt();
     let c = if angle < SMALL_ANGLE {
         1.0 / 12.0 + squared / 720.0
@@ -39,9 +44,8 @@ pub fn log(motion: &Isometry3<f64>) -> Vector6<f64> {
         let (sine, cosine) = (angle / 2.0).sin_cos();
         (1.0 - angle * cosine / (2.0 * sine)) / squared
     };
-    let translation = motion.translation.vector;
-    let once = phi.cross(&translation);
-    joined(translation - once * 0.5 + phi.cross(&once) * c, phi)
+    let k = skew(*v);
+    Matrix3::identity() - k * 0.5 + k * k * c
 }
 
 /// The matrix with `motion * exp(xi) = exp(adjoint(motion) xi) * motion`.

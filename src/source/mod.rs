@@ -9,6 +9,7 @@ mod looped;
 mod open;
 mod recorded;
 #[cfg(feature = "render")]
+mod spare;
 pub mod synthetic;
 mod video;
 
@@ -25,6 +26,7 @@ pub use intrinsics::{IntrinsicsChoice, IntrinsicsError, intrinsics_for};
 pub use looped::{LoopedSource, Opener};
 pub use open::{DEFAULT_PICTURE_FPS, OpenOptions, open};
 pub use recorded::{RecordedNotes, RecordedSource};
+pub use spare::SpareMemory;
 pub use video::VideoSource;
 
 use crate::frame::{Frame, PictureSize, Timestamp};

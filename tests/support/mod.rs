@@ -3,6 +3,7 @@
 
 pub mod omni_release;
 pub mod release;
+pub mod ring;
 pub mod torch_zip;
 
 use std::io::Read;

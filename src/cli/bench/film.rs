@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use handstream::frame::{Frame, Timestamp};
-use handstream::source::{Source, SourceError, SourceInfo};
+use handstream::source::{Source, SourceError, SourceInfo, SpareMemory};
 
 /// Pictures of a source in memory.
 pub struct Film {
@@ -45,7 +45,7 @@ impl Film {
     /// The film as a source at `fps` frames a second, whatever its own rate.
     pub fn at(&self, fps: f64) -> Replay {
         let info = SourceInfo { fps, frame_count: Some(self.frames.len() as u64), ..self.info.clone() };
-        Replay { info, frames: self.frames.clone(), next: 0 }
+        Replay { info, frames: self.frames.clone(), next: 0, spare: SpareMemory::default() }
     }
 }
 
@@ -54,6 +54,7 @@ pub struct Replay {
     info: SourceInfo,
     frames: Vec<Arc<Frame>>,
     next: usize,
+    spare: SpareMemory,
 }
 
 impl Source for Replay {
@@ -66,6 +67,12 @@ impl Source for Replay {
         let timestamp = Timestamp::from_seconds(self.next as f64 / self.info.fps);
         let sequence = self.next as u64;
         self.next += 1;
-        Ok(Some(Frame { pixels: frame.pixels.clone(), size: frame.size, timestamp, sequence }))
+        let mut pixels = self.spare.take();
+        pixels.clone_from(&frame.pixels);
+        Ok(Some(Frame { pixels, size: frame.size, timestamp, sequence }))
+    }
+
+    fn take_back(&mut self, pixels: Vec<u8>) {
+        self.spare.keep(pixels);
     }
 }

@@ -7,10 +7,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use handstream::detect::Search;
 use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, Recorded, Recorder, Watchdog};
-use handstream::event::RunInfo;
 use handstream::hand::HandModel;
 use handstream::recording::{PicturesFrom, RecordingHead};
-use handstream::source::{OpenOptions, open};
+use handstream::source::{OpenOptions, Source, open};
 use serde_json::{Value, json};
 
 use super::film::Film;
@@ -20,6 +19,7 @@ use super::paced::{FrameTimes, Pace, PacedRun, TOTAL, WARM_UP, replay};
 use super::report::{self, Heading, Plotted};
 use super::statistics::{PARTS, Samples};
 use crate::cli::intrinsics::IntrinsicsArgs;
+use crate::cli::pipeline::Pipeline;
 use crate::cli::record::typed;
 use crate::cli::second_pass::SecondPassArgs;
 use crate::cli::setup;
@@ -198,14 +198,7 @@ impl LatencyArgs {
         let fps = f64::from(self.fps);
         let model = Arc::new(HandModel::open());
         let camera = self.intrinsics.camera(&film.info)?;
-        let run_info = RunInfo {
-            source: film.info.name.clone(),
-            size: film.info.size,
-            fps,
-            frame_count: Some(film.frames.len() as u64),
-            camera: camera.clone(),
-            hand_model: model.name().to_string(),
-        };
+        let run_info = Pipeline::run_info(film.at(fps).info(), &camera, &model, None);
         let delivery = Delivery::Newest { paced: true };
         let second_pass = match background {
             Background::Idle => None,

@@ -12,7 +12,7 @@ use clap::Args;
 use crossbeam::channel::bounded;
 use handstream::detect::Search;
 use handstream::engine::{Delivery, FrontEndConfig, HandFrontEnd, PoseStore, Run, Session, Watchdog};
-use handstream::event::{Event, RunInfo, Trouble, WorkerFailure};
+use handstream::event::{Event, Trouble, WorkerFailure};
 use handstream::frame::Timestamp;
 use handstream::hand::HandModel;
 use handstream::output::Summary;
@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 
 use super::machine;
 use crate::cli::intrinsics::IntrinsicsArgs;
+use crate::cli::pipeline::Pipeline;
 use crate::cli::second_pass::SecondPassArgs;
 use crate::cli::setup;
 
@@ -92,14 +93,7 @@ impl SoakArgs {
         let mut config = FrontEndConfig::default();
         config.tracker.search = Search::Behind;
         let front_end = HandFrontEnd::supply(&setup::models()?, &model, &camera, &config)?;
-        let run_info = RunInfo {
-            source: info.name.clone(),
-            size: info.size,
-            fps: info.fps,
-            frame_count: None,
-            camera,
-            hand_model: model.name().to_string(),
-        };
+        let run_info = Pipeline::run_info(&info, &camera, &model, None);
         let second_pass = self.second_pass.start(&model, &run_info, delivery, false, None, &watchdog)?;
         let stop = Arc::new(AtomicBool::new(false));
         let interrupted = stop.clone();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use handstream::event::{Event, FrameHands, Refinement, RunInfo, SecondPassStatus, StageTime};
+use handstream::event::{Event, FrameHands, Refinement, SecondPassStatus, StageTime};
 use handstream::frame::PictureSize;
 use handstream::hand::HandModel;
 use handstream::source::Source;
@@ -19,6 +19,7 @@ use serde_json::json;
 use super::machine;
 use super::statistics::{PARTS, Samples};
 use crate::cli::camera_request::picture_size;
+use crate::cli::pipeline::Pipeline;
 
 /// Pictures before the clock starts.
 const WARM_UP: usize = 15;
@@ -51,15 +52,7 @@ impl WindowArgs {
         let config = SceneConfig { frames: self.frames, ..SceneConfig::default() };
         let mut scene = SyntheticScene::new(config, model.clone())?;
         let info = scene.info().clone();
-        let camera = scene.camera().clone();
-        let run = RunInfo {
-            source: info.name,
-            size: info.size,
-            fps: info.fps,
-            frame_count: None,
-            camera: camera.clone(),
-            hand_model: model.name().to_owned(),
-        };
+        let run = Pipeline::run_info(&info, scene.camera(), &model, None);
         let mut view = LiveView::new(&run, model, self.size, true)?;
         let feed = LiveFeed::new(|| ());
         feed.event(&Event::Started(Arc::new(run)));

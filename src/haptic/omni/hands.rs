@@ -6,7 +6,8 @@ use nalgebra::Vector3;
 
 use super::network::{PairNetwork, PairPictures, PairRow, PairTokens, PairWindow, SeenHand};
 use super::tokens::{Kept, Tokens};
-use crate::event::{Side, Single, TrackId, pairs};
+use crate::event::{Side, TrackId};
+use crate::fit::pairing::{Single, pairs};
 use crate::frame::{Frame, Timestamp};
 use crate::geometry::CameraModel;
 use crate::haptic::HandInput;

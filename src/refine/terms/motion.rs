@@ -12,15 +12,14 @@ use nalgebra::{Matrix3, Rotation3, SMatrix, Vector3};
 use crate::fit::banded::BlockBanded;
 use crate::fit::parameters::{ANGLES, FIRST_ANGLE, Posture, Step, TRANSLATION, UNKNOWNS};
 use crate::fit::robust::cauchy;
-use crate::geometry::rotation::{axis_angle_from_matrix, skew};
+use crate::geometry::rotation::axis_angle_from_matrix;
+use crate::geometry::se3::inverse_left_jacobian;
 use crate::refine::config::MotionTerms;
 
 /// Frame time for which accelerations are given, seconds.
 const REFERENCE_STEP: f64 = 1.0 / 30.0;
 /// Frames that one link may couple.
 const REACH: usize = 3;
-/// Below this angle (radians) the logarithm's Jacobian gives way to its series.
-const SMALL_ANGLE: f64 = 1e-4;
 
 /// The links of one frame to those before it.
 #[derive(Clone, Copy, Debug)]
@@ -189,20 +188,6 @@ impl Turn {
         let by_later = inverse_left_jacobian(&angle);
         Self { angle, by_later, by_earlier: by_later.transpose() }
     }
-}
-
-/// Inverse of SO(3)'s left Jacobian: `log(exp(d) exp(v)) = v + J d`; its transpose is the right one's.
-fn inverse_left_jacobian(v: &Vector3<f64>) -> Matrix3<f64> {
-    let squared = v.norm_squared();
-    let angle = squared.sqrt();
-    let c = if angle < SMALL_ANGLE {
-        1.0 / 12.0 + squared / 720.0
-    } else {
-        let (sine, cosine) = (angle / 2.0).sin_cos();
-        (1.0 - angle * cosine / (2.0 * sine)) / squared
-    };
-    let k = skew(*v);
-    Matrix3::identity() - k * 0.5 + k * k * c
 }
 
 #[cfg(test)]

@@ -125,11 +125,11 @@ pub trait CameraDevice: Send {
     /// Where the device is in use or refuses the mode.
     fn start(&mut self, mode: CameraMode) -> Result<(), String>;
 
-    /// Waits for the next picture.
+    /// Waits for the next picture; `pixels` is memory for it.
     ///
     /// # Errors
     /// Where the picture is damaged or the device is gone.
-    fn next_picture(&mut self) -> Result<CameraPicture, String>;
+    fn next_picture(&mut self, pixels: Vec<u8>) -> Result<CameraPicture, String>;
 }
 
 /// Sorts the system's words into the cases a user can do something about.

@@ -4,7 +4,8 @@ use std::io::Cursor;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use image::ImageFormat;
+use image::codecs::jpeg::JpegDecoder;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageResult};
 use nokhwa::pixel_format::{FormatDecoder, RgbFormat};
 use nokhwa::utils::{
     ApiBackend, CameraFormat as NokhwaMode, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
@@ -75,26 +76,44 @@ impl CameraDevice for NativeCamera {
         self.0.open_stream().map_err(words)
     }
 
-    fn next_picture(&mut self) -> Result<CameraPicture, String> {
+    fn next_picture(&mut self, mut pixels: Vec<u8>) -> Result<CameraPicture, String> {
         let buffer = self.0.frame().map_err(words)?;
-        let (size, pixels) = decode(buffer.source_frame_format(), buffer.resolution(), buffer.buffer())?;
+        let size = decode(buffer.source_frame_format(), buffer.resolution(), buffer.buffer(), &mut pixels)?;
         // After the decoding, which is part of the delay.
         let age = buffer.capture_timestamp().map_or(Duration::ZERO, age);
         Ok(CameraPicture { pixels, size, age })
     }
 }
 
-/// RGB of a picture. JPEG goes through the image crate, which takes damaged data as an error; nokhwa's
-/// own decoder is C and panics.
-fn decode(format: FrameFormat, size: Resolution, data: &[u8]) -> Result<(PictureSize, Vec<u8>), String> {
+/// RGB of a picture, into `pixels`, and its size. JPEG goes through the image crate, which takes damaged data as an
+/// error; nokhwa's own decoder is C and panics.
+fn decode(
+    format: FrameFormat,
+    size: Resolution,
+    data: &[u8],
+    pixels: &mut Vec<u8>,
+) -> Result<PictureSize, String> {
     if format == FrameFormat::MJPEG {
-        let picture = image::load(Cursor::new(data), ImageFormat::Jpeg).map_err(|error| error.to_string())?;
-        let picture = picture.into_rgb8();
-        let size = PictureSize::new(picture.width() as usize, picture.height() as usize);
-        return Ok((size, picture.into_raw()));
+        return decode_jpeg(data, pixels).map_err(|error| error.to_string());
     }
-    let pixels = RgbFormat::write_output(format, size, data).map_err(words)?;
-    Ok((PictureSize::new(size.width() as usize, size.height() as usize), pixels))
+    let size = PictureSize::new(size.width() as usize, size.height() as usize);
+    pixels.resize(size.rgb_bytes(), 0);
+    let resolution = Resolution::new(size.width as u32, size.height as u32);
+    RgbFormat::write_output_buffer(format, resolution, data, pixels).map_err(words)?;
+    Ok(size)
+}
+
+fn decode_jpeg(data: &[u8], pixels: &mut Vec<u8>) -> ImageResult<PictureSize> {
+    let decoder = JpegDecoder::new(Cursor::new(data))?;
+    let (width, height) = decoder.dimensions();
+    let size = PictureSize::new(width as usize, height as usize);
+    if decoder.color_type() == ColorType::Rgb8 {
+        pixels.resize(size.rgb_bytes(), 0);
+        decoder.read_image(pixels)?;
+    } else {
+        *pixels = DynamicImage::from_decoder(decoder)?.into_rgb8().into_raw();
+    }
+    Ok(size)
 }
 
 /// Time since a moment on the wall clock.
@@ -134,7 +153,9 @@ mod tests {
             (FrameFormat::YUYV, [126, 128, 126, 128, 126, 128, 126, 128].as_slice()),
             (FrameFormat::NV12, [126, 126, 126, 126, 128, 128].as_slice()),
         ] {
-            let (_, pixels) = decode(format, size, data).unwrap();
+            // Memory of another picture does not shine through.
+            let mut pixels = vec![7; 30];
+            decode(format, size, data, &mut pixels).unwrap();
             assert_eq!(pixels, [128; 12], "{format}");
         }
     }
@@ -143,7 +164,7 @@ mod tests {
     fn damaged_data_is_an_error_in_every_format() {
         let size = Resolution::new(64, 64);
         for format in [FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::NV12] {
-            assert!(decode(format, size, &[0xFF, 0xD8, 0xFF]).is_err(), "{format}");
+            assert!(decode(format, size, &[0xFF, 0xD8, 0xFF], &mut Vec::new()).is_err(), "{format}");
         }
     }
 }

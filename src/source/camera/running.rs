@@ -7,7 +7,7 @@ use super::choice::choose;
 use super::watch::{Note, Watch};
 use super::{CameraDevice, CameraMode, CameraName, CameraPicture, CameraRequest, CameraSystem, camera_error};
 use crate::frame::{Frame, Timestamp};
-use crate::source::{Source, SourceError, SourceInfo};
+use crate::source::{Source, SourceError, SourceInfo, SpareMemory};
 
 /// Modes listed in an error; cameras offer up to a hundred.
 const MODES_LISTED: usize = 12;
@@ -39,6 +39,7 @@ pub struct CameraSource {
     started: Instant,
     last: Option<Timestamp>,
     frames: u64,
+    spare: SpareMemory,
 }
 
 impl CameraSource {
@@ -90,6 +91,7 @@ impl CameraSource {
             started: Instant::now(),
             last: None,
             frames: 0,
+            spare: SpareMemory::default(),
         })
     }
 
@@ -167,7 +169,8 @@ impl Source for CameraSource {
         if self.device.is_none() {
             self.look_again()?;
         }
-        match self.device.as_mut().map(|device| device.next_picture()) {
+        let Self { device, spare, .. } = self;
+        match device.as_mut().map(|device| device.next_picture(spare.take())) {
             Some(Ok(picture)) => self.frame(picture).map(Some),
             Some(Err(reason)) => Err(self.bad(reason)),
             None => Ok(None),
@@ -176,6 +179,10 @@ impl Source for CameraSource {
 
     fn clock(&self) -> Option<Timestamp> {
         Some(Timestamp(self.started.elapsed().as_nanos() as i64))
+    }
+
+    fn take_back(&mut self, pixels: Vec<u8>) {
+        self.spare.keep(pixels);
     }
 }
 

@@ -130,10 +130,11 @@ impl CameraDevice for StandIn {
         Ok(())
     }
 
-    fn next_picture(&mut self) -> Result<CameraPicture, String> {
+    fn next_picture(&mut self, mut pixels: Vec<u8>) -> Result<CameraPicture, String> {
         match self.state().deliveries.pop_front() {
             Some(Delivery::Picture(size)) => {
-                Ok(CameraPicture { pixels: vec![128; size.rgb_bytes()], size, age: Duration::ZERO })
+                pixels.resize(size.rgb_bytes(), 128);
+                Ok(CameraPicture { pixels, size, age: Duration::ZERO })
             }
             Some(Delivery::Fails(words)) => Err(words.to_owned()),
             None => Err("nothing left to deliver".to_owned()),

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use self::nut::{NutError, NutReader};
-use super::{Source, SourceError, SourceInfo};
+use super::{Source, SourceError, SourceInfo, SpareMemory};
 use crate::frame::{Frame, PictureSize, Timestamp};
 
 /// Colours as OpenCV decodes them: bicubic chroma and BT.601 for every file. Published hand trackers
@@ -27,8 +27,6 @@ const MESSAGE_BYTES: u64 = 4096;
 
 /// No camera has a longer picture side; keeps a damaged header from asking for all memory.
 const LONGEST_SIDE: usize = 32_768;
-/// Pictures' memory that is kept for later.
-const MOST_SPARE: usize = 4;
 
 /// A video file as a source.
 pub struct VideoSource {
@@ -39,7 +37,7 @@ pub struct VideoSource {
     frames: u64,
     ended: bool,
     /// Memory for the next pictures.
-    spare: Vec<Vec<u8>>,
+    spare: SpareMemory,
 }
 
 impl VideoSource {
@@ -68,7 +66,7 @@ impl VideoSource {
             live: false,
             camera: None,
         };
-        Ok(Self { info, decoder, first: Some(first), frames: 0, ended: false, spare: Vec::new() })
+        Ok(Self { info, decoder, first: Some(first), frames: 0, ended: false, spare: SpareMemory::default() })
     }
 
     /// Tells a whole film from one that broke off.
@@ -107,7 +105,7 @@ impl Source for VideoSource {
         }
         let picture = match self.first.take() {
             Some(first) => Ok(Some(first)),
-            None => self.decoder.next_picture(self.spare.pop().unwrap_or_default()),
+            None => self.decoder.next_picture(self.spare.take()),
         };
         let (pixels, nanoseconds) = match picture {
             Ok(Some(picture)) => picture,
@@ -120,9 +118,7 @@ impl Source for VideoSource {
     }
 
     fn take_back(&mut self, pixels: Vec<u8>) {
-        if self.spare.len() < MOST_SPARE {
-            self.spare.push(pixels);
-        }
+        self.spare.keep(pixels);
     }
 }
 

@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use handstream::event::{Side, TrackId};
-use handstream::fit::HandObservation;
-use handstream::frame::{Frame, PictureSize, Timestamp};
-use handstream::geometry::{CameraModel, Pixel};
+use handstream::frame::{Frame, PictureSize};
+use handstream::geometry::CameraModel;
 use handstream::haptic::full::{
     CpuNetwork, CropView, DecoderForm, DemoDepth, FullConfig, FullHaptic, HandPictures, HeadRow,
     NetworkError, NetworkShape, Picture, Slot, WeakCamera, WindowNetwork, demo_places, demo_windows,
@@ -18,6 +16,7 @@ use nalgebra::{Vector2, Vector3};
 use super::decoder::{OUTPUTS, flat};
 use super::network::{decode, filled, network};
 use super::variant::{Variant, off};
+use crate::support::ring::{noisy_frame, ring_hand, side_of};
 use crate::tensors::Fixture;
 
 /// Of a stream from its windows run from scratch.
@@ -174,28 +173,14 @@ impl WindowNetwork for Checked {
     }
 }
 
-/// A noisy picture that is another one in every frame.
 fn frame(number: usize) -> Frame {
-    let pixel = |i: usize| ((i * 7919 + number * 104_729) % 1009 + i % 97) as u8;
-    let timestamp = Timestamp(STEP * 1_000_000 * number as i64);
-    let pixels = (0..SIZE.rgb_bytes()).map(pixel).collect();
-    Frame { pixels, size: SIZE, timestamp, sequence: number as u64 }
+    noisy_frame(SIZE, number as u64, STEP)
 }
 
 /// Key points on a circle that moves.
 fn hand(track: usize, frame: usize) -> HandInput {
-    let point = |k: usize| {
-        let turn = k as f32 / 21.0 * std::f32::consts::TAU;
-        let x = 50.0 + 15.0 * track as f32 + 0.5 * frame as f32;
-        Pixel::new(x + 15.0 * turn.cos(), 60.0 + 12.0 * turn.sin())
-    };
-    let observation = HandObservation {
-        keypoints_px: std::array::from_fn(point),
-        landmarks_m: [Vector3::zeros(); 21],
-        score: 0.9,
-        side: if track == 1 { Side::Left } else { Side::Right },
-    };
-    HandInput { track: TrackId(track as u32), observation }
+    let (track, x) = (track as u32, 50.0 + 15.0 * track as f32 + 0.5 * frame as f32);
+    ring_hand(track, side_of(track), x, [15.0, 12.0])
 }
 
 /// Whether a track is seen in a frame: one throughout, one that begins late, misses frames for a short time,

@@ -218,10 +218,8 @@ fn cells(frame: &Frame) -> [f32; CELLS] {
 mod tests {
     use std::sync::Mutex;
 
-    use handstream::frame::Timestamp;
+    use handstream::frame::{PictureSize, Timestamp};
     use handstream::source::{SourceError, SourceInfo};
-
-    use handstream::frame::PictureSize;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use nalgebra::Vector2;
 
-use super::{Side, TrackId};
+use crate::event::{Side, TrackId};
 
 /// A hand that is looked for a partner.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Hands that cross, clasp, and go one behind the other: how often names and sides are swapped.
 
-use super::identity::{Identified, Identity, Sighting};
+use super::{Identified, Identity, Sighting};
+use crate::detect::region::tests::open_hand;
 use crate::event::{Side, TrackId};
 use crate::frame::Timestamp;
 use crate::geometry::Pixel;
@@ -63,7 +64,7 @@ fn way(meeting: Meeting, random: &mut Random) -> (Vec<[f32; 2]>, usize) {
 /// Key points of a hand with its wrist's middle at `x`; left hands are mirror images.
 fn hand(x: f32, side: Side, random: &mut Random) -> [Pixel; 21] {
     let mirror = if side == Side::Left { -1.0 } else { 1.0 };
-    super::region::tests::open_hand(0.0, 300.0, SIZE, 0.0).map(|point| {
+    open_hand(0.0, 300.0, SIZE, 0.0).map(|point| {
         let noise = |random: &mut Random| 0.04 * SIZE * random.signed() as f32;
         Pixel::new(x + mirror * point.x + noise(random), point.y + noise(random))
     })

@@ -13,6 +13,7 @@ mod model;
 mod npz;
 mod open;
 mod parameters;
+mod seal;
 mod skeleton;
 mod tips;
 

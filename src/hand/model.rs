@@ -14,6 +14,7 @@ use super::mirror::{mirror_faces, mirror_point, mirror_pose};
 use super::npz::read_npz;
 use super::open::{OPEN_HAND, OPEN_HAND_NAME, read_safetensors};
 use super::parameters::Parameters;
+use super::seal::sealed;
 use super::skeleton::{Skeleton, forward_kinematics};
 use super::tips::TipVertices;
 use crate::event::{HandPose, KEYPOINTS, Side};
@@ -196,6 +197,11 @@ impl HandModel {
             Side::Left => &self.faces_left,
             Side::Right => &self.faces_right,
         }
+    }
+
+    /// The same with the wrist's opening covered, so that nobody looks into the hand.
+    pub fn sealed_faces(&self, side: Side) -> Vec<[u32; 3]> {
+        sealed(self.faces(side))
     }
 
     /// The right hand's bones in rest pose.

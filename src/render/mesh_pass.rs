@@ -218,17 +218,18 @@ impl MeshPass {
             scene.panels.iter().enumerate().flat_map(|(i, p)| p.meshes.iter().map(move |m| (i, m)))
         {
             check(mesh, textures)?;
+            let first_index = indices.len() as u32;
+            indices.extend(mesh.seen_faces(&scene.panels[panel].view).flatten());
             draws.push(Draw {
                 panel,
-                first_index: indices.len() as u32,
-                indices: (mesh.faces.len() * 3) as u32,
+                first_index,
+                indices: indices.len() as u32 - first_index,
                 first_vertex: vertices.len() as i32,
                 texture: match mesh.paint {
                     Paint::Texture { texture, .. } => Some(texture),
                     Paint::Plain(_) | Paint::PerVertex(_) => None,
                 },
             });
-            indices.extend_from_slice(mesh.faces.as_flattened());
             vertices.extend(mesh.positions.iter().zip(&mesh.normals).enumerate().map(|(i, (p, n))| {
                 let (coordinate, colour) = match &mesh.paint {
                     Paint::Plain(colour) => ([0.0; 2], colour.0),

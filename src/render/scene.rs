@@ -237,7 +237,7 @@ impl Default for Light {
     }
 }
 
-/// A surface of triangles in metres in the scene's frame. Both sides are visible.
+/// A surface of triangles in metres in the scene's frame. Both sides are visible, unless it is closed.
 #[derive(Clone, Debug)]
 pub struct Mesh {
     /// Vertices.
@@ -248,6 +248,8 @@ pub struct Mesh {
     pub faces: Arc<[[u32; 3]]>,
     /// Colours.
     pub paint: Paint,
+    /// Whether its inside cannot be seen: triangles that look away are then left out.
+    pub closed: bool,
 }
 
 /// Colours of a mesh.
@@ -267,7 +269,7 @@ pub enum Paint {
 }
 
 impl Mesh {
-    /// A smooth surface: each vertex gets the mean normal of its triangles, weighted by their area.
+    /// A smooth surface of two visible sides: each vertex gets the mean normal of its triangles, weighted by their area.
     pub fn smooth(positions: Vec<Vector3<f32>>, faces: Arc<[[u32; 3]]>, paint: Paint) -> Self {
         let mut normals = vec![Vector3::zeros(); positions.len()];
         for face in faces.iter() {
@@ -281,7 +283,23 @@ impl Mesh {
         for normal in &mut normals {
             *normal = normal.try_normalize(f32::MIN_POSITIVE).unwrap_or_else(|| -Vector3::z());
         }
-        Self { positions, normals, faces, paint }
+        Self { positions, normals, faces, paint, closed: false }
+    }
+
+    /// The triangles that can be seen in a view: all, or of a closed mesh those that are turned to the viewer.
+    pub(super) fn seen_faces(&self, view: &View) -> impl Iterator<Item = [u32; 3]> {
+        let scene_from_viewer = view.viewer_from_scene.inverse();
+        let eye = match view.projection {
+            Projection::Camera(_) => Some(scene_from_viewer.translation.vector),
+            Projection::Orthographic { .. } => None,
+        };
+        let against = -(scene_from_viewer.rotation * Vector3::z());
+        let turned_away = move |face: &[u32; 3]| {
+            let [a, b, c] = face.map(|vertex| self.positions[vertex as usize]);
+            let to_viewer = eye.map_or(against, |eye| eye - a);
+            (b - a).cross(&(c - a)).dot(&to_viewer) <= 0.0
+        };
+        self.faces.iter().filter(move |face| !(self.closed && turned_away(face))).copied()
     }
 }
 
@@ -312,6 +330,8 @@ impl Stroke {
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::UnitQuaternion;
+
     use super::*;
 
     #[test]
@@ -322,6 +342,33 @@ mod tests {
         let mesh = Mesh::smooth(positions, faces, Paint::Plain(Colour::rgb(0, 0, 0)));
         for normal in mesh.normals {
             assert!((normal - Vector3::z()).norm() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn of_a_closed_mesh_the_front_is_seen_from_every_side() {
+        let corners = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(Vector3::from);
+        let faces = Arc::from([[0, 2, 1], [0, 3, 2], [0, 1, 3], [1, 2, 3]]);
+        let mesh = Mesh::smooth(corners.to_vec(), faces, Paint::Plain(Colour::rgb(0, 0, 0)));
+        let closed = Mesh { closed: true, ..mesh.clone() };
+        let camera = CameraModel::guess(PictureSize::new(64, 48));
+        let orthographic = Projection::Orthographic { pixels_per_metre: 1.0, centre: Pixel::new(0.0, 0.0) };
+        for projection in [Projection::Camera(camera), orthographic] {
+            let seen = |mesh: &Mesh, turn: f32| {
+                // The viewer looks along the scene's z axis from far before it, or back along it from behind.
+                let turned = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), turn);
+                let view = View {
+                    projection: projection.clone(),
+                    viewer_from_scene: Isometry3::from_parts(Vector3::new(0.0, 0.0, 5.0).into(), turned),
+                    mirrored: false,
+                    light: Light::default(),
+                };
+                mesh.seen_faces(&view).collect::<Vec<_>>()
+            };
+            assert_eq!(seen(&mesh, 0.0).len(), 4);
+            let (before, behind) = (seen(&closed, 0.0), seen(&closed, std::f32::consts::PI));
+            assert!(before.contains(&[0, 2, 1]) && !before.contains(&[1, 2, 3]), "{before:?}");
+            assert!(behind.contains(&[1, 2, 3]) && !behind.contains(&[0, 2, 1]), "{behind:?}");
         }
     }
 

@@ -5,6 +5,9 @@ use crate::frame::PictureSize;
 
 /// Weights are parts of this.
 const ONE: u32 = 256;
+/// A half in every quarter of 64 bits, and the lower half of each.
+const HALVES: u64 = 0x0080_0080_0080_0080;
+const LOWER: u64 = 0x00FF_00FF_00FF_00FF;
 
 /// Between which two pixels one lies: the first, the second, the weight of the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +23,9 @@ pub(super) struct Stretch {
     sizes: Option<(PictureSize, PictureSize, bool)>,
     columns: Vec<Between>,
     rows: Vec<Between>,
-    row: Vec<u16>,
+    /// A row between two of the picture: RGB bytes, then its pixels with 16 bits for each level.
+    bytes: Vec<u8>,
+    row: Vec<u64>,
     rgba: Vec<u8>,
 }
 
@@ -37,26 +42,26 @@ impl Stretch {
             }
         }
         let bytes = 3 * from.width;
-        // The last pixel is read with a fourth level too.
-        self.row.resize(bytes + 1, 0);
-        self.rgba.resize(4 * to.width * to.height, u8::MAX);
+        self.bytes.resize(bytes, 0);
+        self.row.resize(from.width, 0);
+        self.rgba.resize(4 * to.width * to.height, 0);
         for (out, between) in self.rgba.chunks_exact_mut(4 * to.width).zip(&self.rows) {
             let [first, second] = [between.first, between.second].map(|row| &rgb[row * bytes..][..bytes]);
             let (near, far) = ((ONE - between.weight) as u16, between.weight as u16);
-            for ((sum, a), b) in self.row.iter_mut().zip(first).zip(second) {
-                *sum = u16::from(*a) * near + u16::from(*b) * far;
+            for ((level, a), b) in self.bytes.iter_mut().zip(first).zip(second) {
+                *level = ((u16::from(*a) * near + u16::from(*b) * far + 128) >> 8) as u8;
+            }
+            for (pixel, rgb) in self.row.iter_mut().zip(self.bytes.chunks_exact(3)) {
+                *pixel = u64::from(rgb[0]) | u64::from(rgb[1]) << 16 | u64::from(rgb[2]) << 32;
             }
             for (pixel, between) in out.chunks_exact_mut(4).zip(&self.columns) {
-                let [first, second] = [between.first, between.second]
-                    .map(|column| self.row[3 * column..].first_chunk::<4>().copied().unwrap_or_default());
-                // Four levels at once, in the upper halves of products: what processors have an instruction for.
-                let far = (between.weight << 8).min(u32::from(u16::MAX));
-                let near = u32::from(u16::MAX) - far;
-                let part = |level: u16, weight: u32| ((u32::from(level) * weight) >> 16) as u16;
-                let level = |k: usize| ((part(first[k], near) + part(second[k], far) + 128) >> 8) as u8;
-                let levels: [u8; 4] = std::array::from_fn(level);
-                pixel.copy_from_slice(&levels);
-                pixel[3] = u8::MAX;
+                let [first, second] = [between.first, between.second].map(|column| self.row[column]);
+                let (near, far) = (u64::from(ONE - between.weight), u64::from(between.weight));
+                // All levels in one product: each stays in its 16 bits.
+                let levels = ((first * near + second * far + HALVES) >> 8) & LOWER;
+                let pairs = levels | levels >> 8;
+                let rgb = (pairs & 0xFFFF) | (pairs >> 16 & 0xFF_0000);
+                pixel.copy_from_slice(&(rgb as u32 | 0xFF00_0000).to_le_bytes());
             }
         }
         &self.rgba

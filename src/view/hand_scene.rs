@@ -57,7 +57,7 @@ pub(super) struct HandScene {
 
 impl HandScene {
     pub fn new(run: &RunInfo, hand_model: Arc<HandModel>, layout: Layout) -> Self {
-        let faces = |side| Arc::from(hand_model.faces(side));
+        let faces = |side| Arc::from(hand_model.sealed_faces(side));
         Self {
             faces: [faces(Side::Left), faces(Side::Right)],
             camera: run.camera.clone(),
@@ -139,6 +139,7 @@ impl HandScene {
         let posed = self.hand_model.posed(&hand.pose, hand.side);
         let positions: Vec<Vector3<f32>> = posed.vertices.into_iter().map(|vertex| vertex.0).collect();
         let faces = &self.faces[usize::from(hand.side == Side::Right)];
-        Mesh::smooth(positions, Arc::clone(faces), Paint::Plain(colour(hand.side).with_opacity(opacity)))
+        let paint = Paint::Plain(colour(hand.side).with_opacity(opacity));
+        Mesh { closed: true, ..Mesh::smooth(positions, Arc::clone(faces), paint) }
     }
 }

@@ -119,6 +119,12 @@ impl Builder {
 
     fn finish(self) -> Mesh {
         let paint = Paint::Texture { texture: self.texture, coordinates: self.coordinates.into() };
-        Mesh { positions: self.positions, normals: self.normals, faces: self.faces.into(), paint }
+        Mesh {
+            positions: self.positions,
+            normals: self.normals,
+            faces: self.faces.into(),
+            paint,
+            closed: false,
+        }
     }
 }

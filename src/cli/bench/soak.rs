@@ -204,6 +204,7 @@ impl SoakArgs {
             "memory_every_s": LOOK_EVERY.as_secs(),
             "pose_store_reads": reads,
             "latency_ms": latency,
+            "command": machine::command(),
             "machine": machine::describe(),
             "version": env!("CARGO_PKG_VERSION"),
         })

@@ -19,9 +19,9 @@ const FRAMES_WAITING: usize = 1200;
 const FRAMES_AHEAD: usize = 160;
 /// Frames lost between two that still make one line.
 const LOST: u64 = 5;
-/// Least width of what is shown, and room around it, metres.
+/// Least width of what is shown, and room around it, metres: wrists are counted, and fingers reach further.
 const NARROWEST: f64 = 0.6;
-const ROOM_AROUND: f64 = 0.08;
+const ROOM_AROUND: f64 = 0.12;
 /// Part of the way to the wished section gone in each frame.
 const EASE: f64 = 0.1;
 /// Lines on the ground are this far apart at least, pixels.
@@ -36,6 +36,8 @@ const CAMERA_MARK: [f64; 2] = [0.07, 0.04];
 const TEXT: f32 = 10.0;
 const TITLE: f32 = 12.0;
 const EDGE: f32 = 14.0;
+/// Rows at the top and at the bottom that belong to the words.
+const WORDS: [f64; 2] = [34.0, 22.0];
 
 const GROUND: Colour = Colour::rgb(20, 23, 29);
 const GRID: Colour = Colour::rgb(37, 42, 51);
@@ -125,13 +127,13 @@ impl WorldView {
     pub fn panel<'a>(&self, now: Timestamp, meshes: Vec<&'a Mesh>) -> Panel<'a> {
         let mut strokes = Vec::new();
         let (centre, width) = self.section.unwrap_or((Vector2::zeros(), NARROWEST));
-        let scale = f64::from(self.shorter()) / width;
-        let half = Vector2::new(self.area.size.width as f64, self.area.size.height as f64) / 2.0;
+        let scale = self.room().min() / width;
+        let middle = Vector2::new(0.0, WORDS[0]) + self.room() / 2.0;
         let at = |place: Vector2<f64>| {
             let away = (place - centre) * scale;
-            Pixel::new((half.x + away.x) as f32, (half.y - away.y) as f32)
+            Pixel::new((middle.x + away.x) as f32, (middle.y - away.y) as f32)
         };
-        self.grid(&mut strokes, centre, scale, &at);
+        self.grid(&mut strokes, centre, middle, scale);
         for (row, side) in [Side::Left, Side::Right].into_iter().enumerate() {
             self.way(&mut strokes, THIN, colour(side), &at, |place| place.provisional[row]);
             self.way(&mut strokes, THICK, colour(side), &at, |place| place.refined[row]);
@@ -144,21 +146,23 @@ impl WorldView {
         }
         let mut over = Vec::new();
         self.title(&mut over, shown.map(|place| now.since(place.timestamp).as_secs_f64()));
-        let middle = Vector3::new(centre.x, 0.0, centre.y);
+        let ground = Vector3::new(centre.x, 0.0, centre.y);
         let view = View {
             projection: Projection::Orthographic {
                 pixels_per_metre: scale as f32,
-                centre: Pixel::new(half.x as f32, half.y as f32),
+                centre: Pixel::new(middle.x as f32, middle.y as f32),
             },
-            viewer_from_scene: (seen_from_above(middle) * camera).cast(),
+            viewer_from_scene: (seen_from_above(ground) * camera).cast(),
             mirrored: false,
             light: Light::default(),
         };
         Panel { area: self.area, background: Background::Plain(GROUND), under: strokes, view, meshes, over }
     }
 
-    fn shorter(&self) -> f32 {
-        self.area.size.width.min(self.area.size.height) as f32
+    /// Width and height, pixels, of what the words leave.
+    fn room(&self) -> Vector2<f64> {
+        let (width, height) = (self.area.size.width as f64, self.area.size.height as f64);
+        Vector2::new(width, height - WORDS[0] - WORDS[1]).sup(&Vector2::repeat(1.0))
     }
 
     /// Brings the section nearer to what is there.
@@ -171,8 +175,7 @@ impl WorldView {
             Some(range.map_or((point, point), |(low, high)| (low.inf(&point), high.sup(&point))))
         });
         let Some((low, high)) = range else { return };
-        let aspect = Vector2::new(self.area.size.width as f64, self.area.size.height as f64)
-            / f64::from(self.shorter());
+        let aspect = self.room() / self.room().min();
         let width = (high - low).component_div(&aspect).max() + 2.0 * ROOM_AROUND;
         let wish = ((low + high) / 2.0, width.max(NARROWEST));
         let shown = self.section.get_or_insert(wish);
@@ -201,28 +204,22 @@ impl WorldView {
         }
     }
 
-    /// Lines on the ground every 10 cm, or wider apart where much is shown.
-    fn grid(
-        &self,
-        strokes: &mut Vec<Stroke>,
-        centre: Vector2<f64>,
-        scale: f64,
-        at: &impl Fn(Vector2<f64>) -> Pixel,
-    ) {
+    /// Lines on the ground every 10 cm, or wider apart where much is shown; `centre` lies at the pixel `middle`.
+    fn grid(&self, strokes: &mut Vec<Stroke>, centre: Vector2<f64>, middle: Vector2<f64>, scale: f64) {
         let steps = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
         let step = steps.into_iter().find(|step| (step * scale) as f32 >= LINES_APART).unwrap_or(10.0);
         let (width, height) = (self.area.size.width as f32, self.area.size.height as f32);
-        let half = Vector2::new(f64::from(width), f64::from(height)) / (2.0 * scale);
-        let lines = |middle: f64, half: f64| {
-            let first = ((middle - half) / step).ceil() as i64;
-            (first..=((middle + half) / step).floor() as i64).map(move |line| line as f64 * step)
+        // Pixels from 0 to `to` through which lines go, where the world's zero is at the pixel `zero`.
+        let lines = |zero: f64, to: f32| {
+            let apart = step * scale;
+            let first = (-zero / apart).ceil() as i64;
+            (first..=((f64::from(to) - zero) / apart).floor() as i64)
+                .map(move |line| (zero + line as f64 * apart) as f32)
         };
-        for x in lines(centre.x, half.x) {
-            let across = at(Vector2::new(x, centre.y)).x;
+        for across in lines(middle.x - centre.x * scale, width) {
             strokes.push(Stroke::line(Pixel::new(across, 0.0), Pixel::new(across, height), 0.6, GRID));
         }
-        for z in lines(centre.y, half.y) {
-            let down = at(Vector2::new(centre.x, z)).y;
+        for down in lines(middle.y + centre.y * scale, height) {
             strokes.push(Stroke::line(Pixel::new(0.0, down), Pixel::new(width, down), 0.6, GRID));
         }
         let words = format!("lines {step} m apart");

@@ -11,7 +11,7 @@ use crate::fit::AnatomyPrior;
 pub struct Stages {
     /// Stage I: gaps, outliers, side flips, shape.
     pub infill: Infill,
-    /// Stage II: world trajectory, camera scale and corrections.
+    /// Stage II: world trajectory and camera scale.
     pub world: bool,
     /// Stage III: both hands together with the motion prior, biomechanics and interpenetration.
     pub joint: bool,

@@ -8,8 +8,8 @@ mod intrinsics;
 mod looped;
 mod open;
 mod recorded;
-#[cfg(feature = "render")]
 mod spare;
+#[cfg(feature = "render")]
 pub mod synthetic;
 mod video;
 

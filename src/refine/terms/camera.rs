@@ -1,7 +1,6 @@
 //! The papers' camera smoothness: `sum |log(R_t R_(t+1)^T)|^2` and `sum |t_(t+1) - t_t|^2` of
 //! `camera_from_world` (Dyn-HaMR eq. 9), for programs that compare with it. Our own cameras stay where the
-//! odometry has them but for their scale: the true cameras in their place gain 0.6 mm of G-MPJPE in `bench/refine`'s scenes,
-//! and a camera that is pulled to rest is wrong.
+//! odometry has them but for their scale: it is already smooth, and a camera that is pulled to rest is wrong.
 
 use nalgebra::{Matrix3, Vector3};
 

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use image::codecs::jpeg::JpegDecoder;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageResult};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageResult, Limits};
 use nokhwa::pixel_format::{FormatDecoder, RgbFormat};
 use nokhwa::utils::{
     ApiBackend, CameraFormat as NokhwaMode, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
@@ -89,22 +89,23 @@ impl CameraDevice for NativeCamera {
 /// error; nokhwa's own decoder is C and panics.
 fn decode(
     format: FrameFormat,
-    size: Resolution,
+    resolution: Resolution,
     data: &[u8],
     pixels: &mut Vec<u8>,
 ) -> Result<PictureSize, String> {
     if format == FrameFormat::MJPEG {
         return decode_jpeg(data, pixels).map_err(|error| error.to_string());
     }
-    let size = PictureSize::new(size.width() as usize, size.height() as usize);
+    let size = PictureSize::new(resolution.width() as usize, resolution.height() as usize);
     pixels.resize(size.rgb_bytes(), 0);
-    let resolution = Resolution::new(size.width as u32, size.height as u32);
     RgbFormat::write_output_buffer(format, resolution, data, pixels).map_err(words)?;
     Ok(size)
 }
 
 fn decode_jpeg(data: &[u8], pixels: &mut Vec<u8>) -> ImageResult<PictureSize> {
     let decoder = JpegDecoder::new(Cursor::new(data))?;
+    // A damaged header must not ask for all memory.
+    Limits::default().reserve(decoder.total_bytes())?;
     let (width, height) = decoder.dimensions();
     let size = PictureSize::new(width as usize, height as usize);
     if decoder.color_type() == ColorType::Rgb8 {
@@ -143,6 +144,9 @@ fn words(error: NokhwaError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use image::ExtendedColorType;
+    use image::codecs::jpeg::JpegEncoder;
+
     use super::*;
 
     #[test]
@@ -166,5 +170,17 @@ mod tests {
         for format in [FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::NV12] {
             assert!(decode(format, size, &[0xFF, 0xD8, 0xFF], &mut Vec::new()).is_err(), "{format}");
         }
+    }
+
+    #[test]
+    fn a_damaged_header_does_not_ask_for_all_memory() {
+        let mut data = Vec::new();
+        JpegEncoder::new(&mut data).encode(&[128; 3], 1, 1, ExtendedColorType::Rgb8).unwrap();
+        let frame = data.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+        // Height and width stand behind marker, length and precision.
+        data[frame + 5..frame + 9].fill(0xFF);
+        let mut pixels = Vec::new();
+        assert!(decode(FrameFormat::MJPEG, Resolution::new(1, 1), &data, &mut pixels).is_err());
+        assert_eq!(pixels.capacity(), 0);
     }
 }
